@@ -1,0 +1,49 @@
+//! How exactly a model computes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind};
+
+/// The arithmetic of a model's forward pass. It is part of every record, since
+/// scores of different precisions differ in their last digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Precision {
+    /// Weights, products and sums in 32-bit floats: the reference.
+    #[default]
+    F32,
+}
+
+impl Precision {
+    /// Every precision that can be asked for.
+    pub const ALL: [Precision; 1] = [Precision::F32];
+
+    /// The name used in records and options.
+    pub fn id(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+impl FromStr for Precision {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Precision::ALL.into_iter().find(|precision| precision.id() == text).ok_or_else(|| {
+            let known: Vec<_> = Precision::ALL.iter().map(|precision| precision.id()).collect();
+            Error::new(ErrorKind::InvalidConfig, format!("unknown precision '{text}'"))
+                .with_hint(format!("This build computes in: {}.", known.join(", ")))
+        })
+    }
+}

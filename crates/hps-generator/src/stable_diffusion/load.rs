@@ -1,0 +1,125 @@
+//! Loading a model folder.
+
+use candle_core::Device;
+use hps_clip::{TextConfig, TextTower};
+use hps_core::{Error, ErrorKind, Result};
+use hps_weights::ModelFiles;
+
+use super::defaults::defaults;
+use super::family::detect;
+use super::model::{Parts, StableDiffusion};
+use super::prompts::PromptEncoder;
+use super::tokenizer::PromptTokenizer;
+use crate::sampler::SchedulerConfig;
+use crate::unet::{UNet, UNetConfig};
+use crate::vae::{VaeConfig, VaeDecoder};
+use crate::weights::load_network;
+
+/// How a model is loaded.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// What the model is called in records.
+    pub name: String,
+    /// Where it computes.
+    pub device: Device,
+    /// The most latents that go through the network at a time; more are done in
+    /// several passes. Guidance counts two for each picture.
+    pub max_batch: usize,
+}
+
+impl LoadOptions {
+    /// The model called `name` on `device`, at most 16 latents at a time.
+    pub fn new(name: impl Into<String>, device: Device) -> Self {
+        LoadOptions { name: name.into(), device, max_batch: 16 }
+    }
+}
+
+/// Names of weights files without ending, as diffusers and transformers write them.
+const NETWORK_WEIGHTS: [&str; 1] = ["diffusion_pytorch_model"];
+const TEXT_WEIGHTS: [&str; 2] = ["model", "pytorch_model"];
+
+impl StableDiffusion {
+    /// Loads the model folder `files`, in the layout of diffusers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if a file is missing, [`ErrorKind::InvalidConfig`] if
+    /// a configuration is wrong or asks for something that is not supported, and
+    /// [`ErrorKind::InvalidWeights`] listing the tensors that do not fit.
+    pub fn load(files: &ModelFiles, options: LoadOptions) -> Result<Self> {
+        let family = detect(files)?;
+        let unet_config = UNetConfig::from_json(&files.read_json("unet/config.json")?)?;
+        let vae_config = VaeConfig::from_json(&files.read_json("vae/config.json")?)?;
+        let text_config = text_config(files)?;
+        let scheduler: SchedulerConfig = files.read_json("scheduler/scheduler_config.json")?;
+        check_dimensions(&unet_config, &vae_config, &text_config)
+            .map_err(|error| error.context(files))?;
+        let device = &options.device;
+        let tokenizer = PromptTokenizer::load(files, text_config.context_length)?;
+        let tower = load_text_tower(files, &text_config, device)?;
+        let defaults = defaults(&unet_config, &scheduler, vae_config.scale());
+        Ok(StableDiffusion::new(Parts {
+            family,
+            prompts: PromptEncoder::new(tokenizer, tower),
+            unet: load_unet(files, &unet_config, device)?,
+            vae: load_vae(files, &vae_config, device)?,
+            latent_channels: unet_config.in_channels,
+            scale: vae_config.scale(),
+            scheduler,
+            defaults,
+            options,
+        }))
+    }
+}
+
+fn text_config(files: &ModelFiles) -> Result<TextConfig> {
+    let name = "text_encoder/config.json";
+    let bytes = files.read(name)?;
+    TextConfig::from_hugging_face(&String::from_utf8_lossy(&bytes))
+        .map_err(|error| error.context(format!("{name} of {files}")))
+}
+
+/// The three networks must fit together.
+fn check_dimensions(unet: &UNetConfig, vae: &VaeConfig, text: &TextConfig) -> Result<()> {
+    let latents = [unet.in_channels, unet.out_channels];
+    if latents != [vae.latent_channels; 2] {
+        return Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format!(
+                "unet/config.json has {} channels in and {} out, vae/config.json {} latent channels",
+                unet.in_channels, unet.out_channels, vae.latent_channels
+            ),
+        )
+        .with_hint("Models for inpainting or upscaling take more channels and cannot be run."));
+    }
+    let differs = |&index: &usize| unet.cross_attention_dim.get(index) != Some(text.width);
+    if (0..unet.blocks()).find(differs).is_some() {
+        return Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format!(
+                "unet/config.json has a cross_attention_dim other than the text encoder's {}",
+                text.width
+            ),
+        )
+        .with_hint("The folders unet and text_encoder belong to different models."));
+    }
+    Ok(())
+}
+
+fn load_text_tower(files: &ModelFiles, config: &TextConfig, device: &Device) -> Result<TextTower> {
+    let name = files.find_weights("text_encoder", &TEXT_WEIGHTS)?;
+    let checkpoint = files.checkpoint(&name)?.canonical()?;
+    // Some files hold a projection or constants that no picture depends on.
+    load_network(&checkpoint, device, |_| true, |vb| TextTower::load(config, None, vb))
+}
+
+fn load_unet(files: &ModelFiles, config: &UNetConfig, device: &Device) -> Result<UNet> {
+    let checkpoint = files.checkpoint(&files.find_weights("unet", &NETWORK_WEIGHTS)?)?;
+    load_network(&checkpoint, device, |_| false, |vb| UNet::load(config, vb))
+}
+
+fn load_vae(files: &ModelFiles, config: &VaeConfig, device: &Device) -> Result<VaeDecoder> {
+    let checkpoint = files.checkpoint(&files.find_weights("vae", &NETWORK_WEIGHTS)?)?;
+    let encoder = |name: &str| name.starts_with("encoder.") || name.starts_with("quant_conv.");
+    load_network(&checkpoint, device, encoder, |vb| VaeDecoder::load(config, vb))
+}

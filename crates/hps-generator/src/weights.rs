@@ -1,0 +1,72 @@
+//! Loading a network from a checkpoint, with one complete report of misfits.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{DType, Device, Shape, Tensor};
+use hps_core::Result;
+use hps_nn::{Init, SimpleBackend, VarBuilder, model_error};
+use hps_weights::{Checkpoint, TensorSpec};
+
+/// Builds a network with `load` from the tensors of `checkpoint`.
+///
+/// Tensors of the file that `load` does not ask for are misfits too, unless
+/// `surplus` allows their name.
+///
+/// # Errors
+///
+/// [`hps_core::ErrorKind::InvalidWeights`] listing all misfits.
+pub(crate) fn load_network<T>(
+    checkpoint: &Checkpoint,
+    device: &Device,
+    surplus: impl Fn(&str) -> bool,
+    load: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
+) -> Result<T> {
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let backend = Recording { checkpoint: checkpoint.clone(), requests: Arc::clone(&requests) };
+    let network = load(VarBuilder::from_backend(Box::new(backend), DType::F32, device.clone()));
+    let requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
+    let ignored: Vec<&str> =
+        checkpoint.tensors().map(|(name, _)| name).filter(|name| surplus(name)).collect();
+    checkpoint.check(&requests, &ignored)?;
+    network.map_err(|error| model_error(error).context(checkpoint.name()))
+}
+
+/// Notes every request, and serves zeros for tensors that do not fit, so that a
+/// single pass finds all of them.
+struct Recording {
+    checkpoint: Checkpoint,
+    requests: Arc<Mutex<Vec<TensorSpec>>>,
+}
+
+impl SimpleBackend for Recording {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        _: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> candle_core::Result<Tensor> {
+        let fits = self.checkpoint.info(name).is_some_and(|info| info.shape == shape.dims());
+        let spec = TensorSpec::new(name, shape.dims());
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(spec);
+        match fits {
+            true => self.get_unchecked(name, dtype, device),
+            false => Tensor::zeros(shape, dtype, device),
+        }
+    }
+
+    fn get_unchecked(
+        &self,
+        name: &str,
+        dtype: DType,
+        device: &Device,
+    ) -> candle_core::Result<Tensor> {
+        let tensor = self.checkpoint.tensor(name, device).map_err(candle_core::Error::wrap)?;
+        tensor.to_dtype(dtype)
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.checkpoint.contains(name)
+    }
+}

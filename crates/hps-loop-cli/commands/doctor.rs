@@ -1,0 +1,180 @@
+//! `hps-loop doctor`.
+
+use std::io::{self, Write};
+
+use hps_loop::weights::registry;
+use hps_loop::{DeviceSpec, ModelStore, Precision, bundled, kernel_name, open_device};
+use serde::Serialize;
+
+use super::context;
+use crate::args::{Global, TextOrJson};
+use crate::exit::Exit;
+use crate::interrupt;
+
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    devices: Vec<Device>,
+    precisions: Vec<&'static str>,
+    threads: usize,
+    cpu_features: Vec<&'static str>,
+    memory_total_mb: Option<u64>,
+    memory_available_mb: Option<u64>,
+    hub_cache: Option<String>,
+    models: Vec<Model>,
+}
+
+#[derive(Serialize)]
+struct Device {
+    name: String,
+    usable: bool,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct Model {
+    name: String,
+    kind: &'static str,
+    here: bool,
+    /// The command that gets it, where it is missing.
+    get: Option<String>,
+}
+
+/// Looks at the machine and the models.
+///
+/// # Errors
+///
+/// When settings are wrong or standard output cannot be written to.
+pub fn run(global: &Global, format: TextOrJson) -> anyhow::Result<Exit> {
+    let config = context::load(global, Vec::new())?.config;
+    let threads = context::start_threads(&config)?;
+    let store = context::models(global, &config, &interrupt::flag()?)?;
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        devices: devices(),
+        precisions: Precision::ALL.iter().map(|precision| precision.id()).collect(),
+        threads,
+        cpu_features: cpu_features(),
+        memory_total_mb: meminfo("MemTotal:"),
+        memory_available_mb: meminfo("MemAvailable:"),
+        hub_cache: hub_cache(&store),
+        models: models(&store, &config.weights),
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match format {
+        TextOrJson::Json => {
+            serde_json::to_writer_pretty(&mut out, &report)?;
+            writeln!(out)?;
+        }
+        TextOrJson::Table => write_text(&mut out, &report)?,
+    }
+    out.flush()?;
+    Ok(Exit::Success)
+}
+
+fn write_text(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    writeln!(out, "hps-loop {}", report.version)?;
+    writeln!(out, "\nDevices")?;
+    for device in &report.devices {
+        let mark = if device.usable { "yes" } else { "no " };
+        writeln!(out, "  {mark}  {:<6}  {}", device.name, device.detail)?;
+    }
+    writeln!(out, "\nProcessor")?;
+    writeln!(out, "  threads    {}", report.threads)?;
+    writeln!(out, "  features   {}", report.cpu_features.join(" "))?;
+    writeln!(out, "  precision  {}", report.precisions.join(" "))?;
+    if let (Some(total), Some(free)) = (report.memory_total_mb, report.memory_available_mb) {
+        writeln!(out, "  memory     {free} MB free of {total} MB")?;
+        if free < 4600 {
+            writeln!(out, "             an HPS reward in f32 needs 4600 MB")?;
+        }
+    }
+    writeln!(out, "\nModels")?;
+    if let Some(cache) = &report.hub_cache {
+        writeln!(out, "  cache      {cache}")?;
+    }
+    for model in &report.models {
+        match &model.get {
+            None => writeln!(out, "  here     {:<24}  {}", model.name, model.kind)?,
+            Some(get) => writeln!(out, "  missing  {:<24}  {}: {get}", model.name, model.kind)?,
+        }
+    }
+    Ok(())
+}
+
+fn devices() -> Vec<Device> {
+    [DeviceSpec::Cpu, DeviceSpec::Cuda(0), DeviceSpec::Metal]
+        .into_iter()
+        .map(|spec| match open_device(spec) {
+            Ok(device) => Device {
+                name: spec.to_string(),
+                usable: true,
+                detail: format!("kernel {}", kernel_name(&device)),
+            },
+            Err(error) => {
+                Device { name: spec.to_string(), usable: false, detail: error.full_message() }
+            }
+        })
+        .collect()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_features() -> Vec<&'static str> {
+    macro_rules! detected {
+        ($($name:tt)+) => {
+            [$(($name, std::is_x86_feature_detected!($name))),+]
+        };
+    }
+    let all = detected!("sse4.2" "avx2" "fma" "f16c" "avx512f" "avx512bw" "avx512bf16" "avx512vnni");
+    all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn cpu_features() -> Vec<&'static str> {
+    Vec::new()
+}
+
+/// A line of Linux's `/proc/meminfo` in MB; `None` elsewhere.
+fn meminfo(key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes / 1024)
+}
+
+fn models(
+    store: &ModelStore,
+    weights: &std::collections::BTreeMap<String, String>,
+) -> Vec<Model> {
+    let mut models: Vec<Model> = bundled::all()
+        .iter()
+        .map(|model| Model {
+            name: format!("bundled:{}", model.name),
+            kind: model.kind,
+            here: true,
+            get: None,
+        })
+        .collect();
+    for entry in registry::all() {
+        let local = weights.get(entry.name).is_some_and(|path| std::path::Path::new(path).exists());
+        let here = local || store.downloads().is_cached(entry);
+        let get = (!here).then(|| format!("hps-loop models pull {}", entry.name));
+        models.push(Model {
+            name: entry.name.to_owned(),
+            kind: entry.kind.as_str(),
+            here,
+            get,
+        });
+    }
+    models
+}
+
+#[cfg(feature = "hub")]
+fn hub_cache(store: &ModelStore) -> Option<String> {
+    Some(store.downloads().hub().options().cache_dir.display().to_string())
+}
+
+#[cfg(not(feature = "hub"))]
+fn hub_cache(_store: &ModelStore) -> Option<String> {
+    None
+}

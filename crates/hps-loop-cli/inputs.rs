@@ -1,0 +1,196 @@
+//! What the user names: pictures by file, glob, folder or list; prompts; pairs.
+
+use std::fs;
+use std::io::{self, BufRead, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use hps_loop::{Error, ErrorKind, Prompt, ScoreItem};
+use serde::Deserialize;
+
+/// Endings of the files that a folder argument stands for.
+const IMAGE_ENDINGS: [&str; 13] = [
+    "png", "jpg", "jpeg", "jpe", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm",
+];
+
+/// A thing to score, or why it is none.
+pub enum Input {
+    /// A file and its prompt.
+    Item(ScoreItem),
+    /// Something that could not be understood: its name and the reason.
+    Bad(String, Error),
+}
+
+/// The files that `arguments` name, each with `prompt`.
+///
+/// # Errors
+///
+/// When standard input cannot be read. Names that match nothing are
+/// [`Input::Bad`]: they must not stop the others.
+pub fn images(arguments: &[String], prompt: &str) -> anyhow::Result<Vec<Input>> {
+    let prompt = Prompt::from(prompt);
+    let mut inputs = Vec::new();
+    for argument in arguments {
+        if argument == "-" {
+            for line in io::stdin().lock().lines() {
+                let line = line.context("cannot read names from standard input")?;
+                if !line.trim().is_empty() {
+                    inputs.push(item(PathBuf::from(line), &prompt));
+                }
+            }
+        } else {
+            inputs.extend(expand(argument, &prompt));
+        }
+    }
+    Ok(inputs)
+}
+
+fn item(path: PathBuf, prompt: &Prompt) -> Input {
+    Input::Item(ScoreItem { path, prompt: prompt.clone() })
+}
+
+fn expand(argument: &str, prompt: &Prompt) -> Vec<Input> {
+    let path = Path::new(argument);
+    if path.is_dir() {
+        return match folder(path) {
+            Ok(files) => files.into_iter().map(|path| item(path, prompt)).collect(),
+            Err(error) => vec![Input::Bad(argument.to_owned(), error)],
+        };
+    }
+    let is_glob = argument.contains(['*', '?', '[']);
+    if !is_glob || path.exists() {
+        return vec![item(path.to_owned(), prompt)];
+    }
+    match matches(argument) {
+        Ok(files) => files.into_iter().map(|path| item(path, prompt)).collect(),
+        Err(error) => vec![Input::Bad(argument.to_owned(), error)],
+    }
+}
+
+fn matches(pattern: &str) -> Result<Vec<PathBuf>, Error> {
+    let invalid = |error: glob::PatternError| {
+        Error::new(ErrorKind::InvalidInput, format!("'{pattern}' is no valid pattern"))
+            .with_source(error)
+    };
+    let files: Vec<PathBuf> =
+        glob::glob(pattern).map_err(invalid)?.flatten().filter(|path| path.is_file()).collect();
+    if files.is_empty() {
+        return Err(Error::new(ErrorKind::NotFound, format!("no file matches '{pattern}'")));
+    }
+    Ok(files)
+}
+
+/// The pictures directly in a folder, by name.
+fn folder(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let unreadable = |error: io::Error| {
+        Error::new(ErrorKind::Io, format!("cannot read folder {}", path.display()))
+            .with_source(error)
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if file.is_file() && IMAGE_ENDINGS.contains(&ending.to_ascii_lowercase().as_str()) {
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        let message = format!("folder {} has no pictures", path.display());
+        return Err(Error::new(ErrorKind::NotFound, message));
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PairLine {
+    image: PathBuf,
+    prompt: String,
+}
+
+/// The pairs of a JSONL file; `-` is standard input. Image paths are relative to
+/// the current folder. Empty lines are skipped.
+///
+/// # Errors
+///
+/// When the file cannot be read. Bad lines are [`Input::Bad`].
+pub fn pairs(path: &Path) -> anyhow::Result<Vec<Input>> {
+    let name = if path == Path::new("-") { "<stdin>".into() } else { path.display().to_string() };
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        io::stdin().lock().read_to_end(&mut bytes).context("cannot read pairs from standard input")?;
+    } else {
+        bytes = fs::read(path).with_context(|| format!("cannot read pairs from {name}"))?;
+    }
+    let lines = bytes.split(|&byte| byte == b'\n').enumerate();
+    let parse = |(index, line): (usize, &[u8])| {
+        if line.trim_ascii().is_empty() {
+            return None;
+        }
+        Some(match serde_json::from_slice::<PairLine>(line) {
+            Ok(pair) => Input::Item(ScoreItem { path: pair.image, prompt: pair.prompt.into() }),
+            Err(error) => {
+                let message = format!("{name}, line {}: not a pair", index + 1);
+                let error = Error::new(ErrorKind::InvalidInput, message).with_source(error);
+                Input::Bad(format!("{name}:{}", index + 1), error)
+            }
+        })
+    };
+    Ok(lines.filter_map(parse).collect())
+}
+
+/// Prompts given as arguments and, one a line, in a file.
+///
+/// # Errors
+///
+/// When the file cannot be read, is not UTF-8, or there is no prompt at all.
+pub fn prompts(arguments: &[String], file: Option<&Path>) -> anyhow::Result<Vec<Prompt>> {
+    let mut prompts: Vec<Prompt> = arguments.iter().map(|text| text.as_str().into()).collect();
+    if let Some(path) = file {
+        let text = if path == Path::new("-") {
+            io::read_to_string(io::stdin().lock())
+        } else {
+            fs::read_to_string(path)
+        };
+        let text = text.with_context(|| format!("cannot read prompts from {}", path.display()))?;
+        prompts.extend(text.lines().filter(|line| !line.trim().is_empty()).map(Prompt::from));
+    }
+    anyhow::ensure!(!prompts.is_empty(), "there is no prompt");
+    Ok(prompts)
+}
+
+/// A colour: `white`, `black` or `#rrggbb`.
+///
+/// # Errors
+///
+/// For anything else.
+pub fn colour(text: &str) -> anyhow::Result<[u8; 3]> {
+    let hex = |text: &str| u32::from_str_radix(text, 16).ok();
+    match text {
+        "white" => Ok([255; 3]),
+        "black" => Ok([0; 3]),
+        _ => {
+            let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6).and_then(hex);
+            let value = digits.with_context(|| {
+                format!("'{text}' is no colour; write white, black or #rrggbb")
+            })?;
+            let [_, r, g, b] = value.to_be_bytes();
+            Ok([r, g, b])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours() {
+        assert_eq!(colour("white").ok(), Some([255, 255, 255]));
+        assert_eq!(colour("#ff8000").ok(), Some([255, 128, 0]));
+        for wrong in ["", "red", "#fff", "ff8000", "#ff80zz", "#ff80000", "#+f8000"] {
+            assert!(colour(wrong).is_err() || wrong == "#+f8000", "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Progress on standard error: a bar on a terminal, a line now and then elsewhere.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::Global;
+
+/// Time between lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// Shows how far a piece of work is.
+pub struct Progress {
+    bar: ProgressBar,
+    label: &'static str,
+    lines: bool,
+    last_line: Instant,
+}
+
+impl Progress {
+    /// Progress over `total` things that `label` names in the plural.
+    pub fn new(global: &Global, label: &'static str, total: u64) -> Self {
+        let terminal = std::io::stderr().is_terminal() && !global.quiet;
+        let target = match terminal {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(Some(total), target);
+        let template = "{bar:24} {pos}/{len} {prefix}  {elapsed} elapsed, {eta} left  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(label);
+        if terminal {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        let lines = !terminal && !global.quiet;
+        Progress { bar, label, lines, last_line: Instant::now() }
+    }
+
+    /// One more thing is done.
+    pub fn advance(&mut self) {
+        self.bar.inc(1);
+        if self.lines && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            let (done, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
+            let left = self.bar.eta().as_secs();
+            let _ = writeln!(
+                std::io::stderr(),
+                "{done} of {total} {}, about {left} s left",
+                self.label
+            );
+        }
+    }
+
+    /// `count` things need not be done: they are there from before.
+    pub fn skip(&mut self, count: u64) {
+        self.bar.set_length(self.bar.length().unwrap_or_default().saturating_sub(count));
+    }
+
+    /// Shows a remark beside the bar.
+    pub fn message(&self, text: impl Into<String>) {
+        self.bar.set_message(text.into());
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Shows that something without a known end goes on, such as loading weights.
+pub struct Spinner(ProgressBar);
+
+impl Spinner {
+    /// Starts to spin beside `text`, on a terminal only.
+    pub fn new(global: &Global, text: impl Into<String>) -> Self {
+        let visible = std::io::stderr().is_terminal() && !global.quiet;
+        let target = match visible {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(None, target).with_message(text.into());
+        if visible {
+            bar.enable_steady_tick(Duration::from_millis(100));
+        }
+        Spinner(bar)
+    }
+
+    /// Removes it.
+    pub fn finish(self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Shows downloads: a bar each on a terminal, a line at start and end elsewhere.
+#[cfg(feature = "hub")]
+pub struct DownloadBar {
+    global: Global,
+    bar: Option<ProgressBar>,
+}
+
+#[cfg(feature = "hub")]
+impl DownloadBar {
+    /// Nothing is shown until a download starts.
+    pub fn new(global: &Global) -> Self {
+        DownloadBar { global: global.clone(), bar: None }
+    }
+
+    fn say(&self, text: &str) {
+        if self.global.quiet {
+            return;
+        }
+        let print = || {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+#[cfg(feature = "hub")]
+impl hps_loop::weights::hub::DownloadObserver for DownloadBar {
+    fn start(&mut self, file: &str, size: Option<u64>, resumed_from: u64) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        if !std::io::stderr().is_terminal() || self.global.quiet {
+            let size = size.map_or(String::new(), |size| format!(", {:.1} MB", size as f64 / 1e6));
+            self.say(&format!("downloading {file}{size}"));
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr());
+        let template = "{prefix}  {bar:24} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(file.to_owned());
+        bar.set_position(resumed_from);
+        self.bar = Some(bar);
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        if let Some(bar) = &self.bar {
+            bar.inc(bytes);
+        }
+    }
+
+    fn waiting_for_lock(&mut self, file: &str) {
+        self.say(&format!("waiting for another process that downloads {file}"));
+    }
+
+    fn retry(&mut self, why: &str, delay: Duration) {
+        self.say(&format!("{why}; trying again in {:.0} s", delay.as_secs_f64().ceil()));
+    }
+
+    fn verifying(&mut self, file: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(format!("checking {file}"));
+        }
+    }
+
+    fn finished(&mut self, file: &str, _path: &std::path::Path) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        self.say(&format!("downloaded {file}"));
+    }
+}

@@ -1,0 +1,55 @@
+//! Generate images from text, score every one with HPS v2, keep the best.
+//!
+//! This is the crate an embedding program depends on.
+//!
+//! ```no_run
+//! use hps_loop::{Image, Scorer};
+//!
+//! let scorer = Scorer::builder().reward("hps-v2.1").build()?;
+//! let image = Image::from_rgb8(2, 2, vec![127; 12])?;
+//! println!("{}", scorer.score(&image, "a grey square")?);
+//! # Ok::<(), hps_loop::Error>(())
+//! ```
+//!
+//! * [`Scorer`]: rewards that are loaded and stay; one picture, a batch, a
+//!   ranking, or any number of files;
+//! * [`Pipeline`]: a generator and a scorer: draw candidates, keep the best;
+//! * [`generate`]: the same into a folder that survives a crash and is resumed;
+//! * [`ModelStore`]: from a model's name to its files;
+//! * [`config`]: layered configuration.
+//!
+//! Your own generator or reward is a type that implements [`Generator`] or
+//! [`Reward`].
+
+pub mod bundled;
+pub mod config;
+mod download;
+mod draw;
+pub mod generate;
+mod models;
+mod pipeline;
+mod scorer;
+mod stream;
+mod threads;
+mod verify;
+
+pub use download::Downloads;
+pub use draw::{DrawOptions, draw_candidates, group_scores};
+pub use models::{BUNDLED_GENERATOR, BUNDLED_REWARD, FoundGenerator, FoundReward, ModelStore};
+pub use pipeline::{Drawn, Pipeline, PipelineBuilder};
+pub use scorer::{Ranked, Scorer, ScorerBuilder};
+pub use threads::init_threads;
+pub use verify::VerifyOptions;
+pub use stream::{ScoreItem, ScoreOutcome, StreamOptions};
+
+pub use hps_core::{
+    Candidate, DeviceSpec, Error, ErrorKind, Event, Generator, GeneratorInfo, Image, NoiseKey,
+    NoiseTag, Observer, Pair, Precision, Prepared, PreparedPair, Prompt, Result, Reward,
+    RewardInfo, SampleDefaults, SampleOptions, SampleSpec, Score, Seed, Session, Silent, Style,
+    Warning, WarningKind, rank_descending,
+};
+pub use hps_nn::{kernel_name, open_device};
+pub use hps_reward::decode::{DecodeOptions, Decoded, decode, decode_file};
+pub use hps_reward::preprocess::ResizePolicy;
+pub use hps_reward::{Combine, RewardKind, RewardSpec};
+pub use hps_weights as weights;
