@@ -10,6 +10,8 @@
 //! `scripts/check_full_checkpoint.py` makes; without it `full_scores.json` is
 //! skipped.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
 #[path = "fixture_checks/full_size.rs"]
 mod full_size;
 #[path = "fixture_checks/generator.rs"]

@@ -9,9 +9,8 @@ use hps_loop::{Error, ErrorKind, Prompt, ScoreItem};
 use serde::Deserialize;
 
 /// Endings of the files that a folder argument stands for.
-const IMAGE_ENDINGS: [&str; 13] = [
-    "png", "jpg", "jpeg", "jpe", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm",
-];
+const IMAGE_ENDINGS: [&str; 13] =
+    ["png", "jpg", "jpeg", "jpe", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
 
 /// A thing to score, or why it is none.
 pub enum Input {
@@ -119,7 +118,10 @@ pub fn pairs(path: &Path) -> anyhow::Result<Vec<Input>> {
     let name = if path == Path::new("-") { "<stdin>".into() } else { path.display().to_string() };
     let mut bytes = Vec::new();
     if path == Path::new("-") {
-        io::stdin().lock().read_to_end(&mut bytes).context("cannot read pairs from standard input")?;
+        io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .context("cannot read pairs from standard input")?;
     } else {
         bytes = fs::read(path).with_context(|| format!("cannot read pairs from {name}"))?;
     }
@@ -172,9 +174,8 @@ pub fn colour(text: &str) -> anyhow::Result<[u8; 3]> {
         "black" => Ok([0; 3]),
         _ => {
             let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6).and_then(hex);
-            let value = digits.with_context(|| {
-                format!("'{text}' is no colour; write white, black or #rrggbb")
-            })?;
+            let value = digits
+                .with_context(|| format!("'{text}' is no colour; write white, black or #rrggbb"))?;
             let [_, r, g, b] = value.to_be_bytes();
             Ok([r, g, b])
         }

@@ -40,9 +40,12 @@ fn the_full_size_model_scores_as_the_reference() {
         for (file, scores) in expected.files.iter().zip(scores) {
             let path = place::folder("reward").join("images").join(file);
             let image = decode_file(&path, &DecodeOptions::default()).expect("a picture").image;
-            let prompts = expected.prompts.iter().map(|p| Prompt::from(p.as_str()));
-            for (prompt, &score) in prompts.zip(scores) {
-                let ours = scorer.score(&image, prompt).expect("a score");
+            let prompts: Vec<Prompt> =
+                expected.prompts.iter().map(|p| Prompt::from(p.as_str())).collect();
+            // One batch, so that each picture runs through the tower once.
+            let pairs: Vec<_> = prompts.iter().map(|prompt| (&image, prompt)).collect();
+            for (ours, &score) in scorer.score_batch(&pairs).into_iter().zip(scores) {
+                let ours = ours.expect("a score");
                 let difference = (ours - score).abs();
                 println!("{policy:?} {file}: {ours} against {score}, difference {difference:e}");
                 let is_jpeg = std::fs::read(&path).is_ok_and(|b| b.starts_with(&[0xff, 0xd8]));

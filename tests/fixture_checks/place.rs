@@ -13,7 +13,6 @@ pub const NOT_YET: &[&str] = &[
     "generator/lcm",
     "generator/sdxl",
     "ddpm",
-    "euler-karras",
     "euler-ancestral",
     "euler-ancestral-trailing-2",
     "heun",

@@ -128,7 +128,8 @@ fn features_are_those_of_the_reference() {
     let Some(expected) = place::json::<Scores>("reward", "scores.json") else { return };
     let device = candle_core::Device::Cpu;
     let features = candle_core::safetensors::load(&path, &device).expect("readable features");
-    let arch = std::fs::read_to_string(place::folder("reward").join("hps-tiny.json")).expect("arch");
+    let arch =
+        std::fs::read_to_string(place::folder("reward").join("hps-tiny.json")).expect("arch");
     let weights = hps_reward::RewardWeights {
         clip: hps_weights::Checkpoint::open(&weights).expect("a checkpoint"),
         config: Some(hps_clip::ClipConfig::from_open_clip(&arch).expect("an architecture")),
@@ -150,11 +151,8 @@ fn features_are_those_of_the_reference() {
     let theirs = features["image_features_antialias"].to_vec2::<f32>().expect("a matrix");
     for (picture, theirs) in pictures(&expected.files).iter().zip(&theirs) {
         let size = reward.clip().vision().config().image_size;
-        let pixels = hps_reward::preprocess::longest_side(
-            &picture.image,
-            size,
-            ResizePolicy::Antialias,
-        );
+        let pixels =
+            hps_reward::preprocess::longest_side(&picture.image, size, ResizePolicy::Antialias);
         let ours = reward.image_features(&[&pixels]).expect("features");
         let worst = ours[0].iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
         let tolerance = if picture.is_jpeg { 5e-3 } else { 5e-6 };

@@ -188,7 +188,7 @@ impl ClipConfig {
     fn validated(self) -> Result<Self> {
         let v = &self.vision;
         check("vision", v.width, v.heads, v.layers)?;
-        if v.patch_size == 0 || v.image_size == 0 || v.image_size % v.patch_size != 0 {
+        if v.patch_size == 0 || v.image_size == 0 || !v.image_size.is_multiple_of(v.patch_size) {
             return Err(invalid(format!(
                 "an image of {} pixels does not split into patches of {}",
                 v.image_size, v.patch_size
@@ -226,7 +226,7 @@ impl TextConfig {
 }
 
 fn check(tower: &str, width: usize, heads: usize, layers: usize) -> Result<()> {
-    if width == 0 || heads == 0 || width % heads != 0 || layers == 0 {
+    if width == 0 || heads == 0 || !width.is_multiple_of(heads) || layers == 0 {
         return Err(invalid(format!(
             "the {tower} tower has width {width}, {heads} heads and {layers} layers"
         )));

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::read::GzDecoder;
 use hps_clip::tokenizer::{CONTEXT_LENGTH, Dialect, Encoding, Tokenizer};
@@ -28,11 +28,6 @@ fn cases(path: &Path) -> Vec<Case> {
 
 fn data(name: &str) -> Vec<Case> {
     cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name))
-}
-
-fn fixtures() -> PathBuf {
-    let bundled = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
-    std::env::var_os("HPS_FIXTURES").map_or_else(bundled, PathBuf::from)
 }
 
 /// Compares all ids, the padding included.
@@ -61,13 +56,6 @@ fn files() -> (String, String) {
         .chain(["<|startoftext|>".to_owned(), "<|endoftext|>".to_owned()]);
     let vocab: HashMap<String, u32> = tokens.zip(0..).collect();
     (serde_json::to_string(&vocab).unwrap(), format!("#version: 0.2\n{}\n", rules.join("\n")))
-}
-
-#[test]
-fn the_fixture_prompts_have_the_ids_of_hpsv2() {
-    let cases = cases(&fixtures().join("reward/tokens.json"));
-    assert_eq!(cases.len(), 83);
-    compare(&Tokenizer::open_clip(), 0, &cases);
 }
 
 #[test]

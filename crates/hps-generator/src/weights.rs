@@ -1,5 +1,6 @@
 //! Loading a network from a checkpoint, with one complete report of misfits.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device, Shape, Tensor};
@@ -22,7 +23,11 @@ pub(crate) fn load_network<T>(
     load: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
 ) -> Result<T> {
     let requests = Arc::new(Mutex::new(Vec::new()));
-    let backend = Recording { checkpoint: checkpoint.clone(), requests: Arc::clone(&requests) };
+    let backend = Recording {
+        checkpoint: checkpoint.clone(),
+        requests: Arc::clone(&requests),
+        misfits: AtomicUsize::new(0),
+    };
     let network = load(VarBuilder::from_backend(Box::new(backend), DType::F32, device.clone()));
     let requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
     let ignored: Vec<&str> =
@@ -31,11 +36,30 @@ pub(crate) fn load_network<T>(
     network.map_err(|error| model_error(error).context(checkpoint.name()))
 }
 
+/// How many misfits are collected, and how many values each may have: a damaged
+/// configuration can ask for more than any memory holds.
+const MOST_MISFITS: usize = 4096;
+const LARGEST_MISFIT: usize = 1 << 28;
+
 /// Notes every request, and serves zeros for tensors that do not fit, so that a
 /// single pass finds all of them.
 struct Recording {
     checkpoint: Checkpoint,
     requests: Arc<Mutex<Vec<TensorSpec>>>,
+    misfits: AtomicUsize,
+}
+
+impl Recording {
+    /// What is used instead of a tensor that does not fit.
+    fn misfit(&self, shape: Shape, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+        let count = self.misfits.fetch_add(1, Ordering::Relaxed);
+        let dims = shape.dims().iter();
+        let values = dims.fold(1usize, |values, &dim| values.saturating_mul(dim));
+        if count >= MOST_MISFITS || values > LARGEST_MISFIT {
+            candle_core::bail!("the tensors do not fit the configuration")
+        }
+        Tensor::zeros(shape, dtype, device)
+    }
 }
 
 impl SimpleBackend for Recording {
@@ -52,7 +76,7 @@ impl SimpleBackend for Recording {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(spec);
         match fits {
             true => self.get_unchecked(name, dtype, device),
-            false => Tensor::zeros(shape, dtype, device),
+            false => self.misfit(shape, dtype, device),
         }
     }
 

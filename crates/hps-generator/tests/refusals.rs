@@ -50,6 +50,14 @@ fn misfits_between_configuration_and_weights_are_listed() {
         ("vae/config.json", "layers_per_block", json!(2), ["missing", "resnets.2"]),
         ("vae/config.json", "use_post_quant_conv", json!(false), ["not expected", "post_quant"]),
         ("text_encoder/config.json", "num_hidden_layers", json!(4), ["missing", "resblocks.3"]),
+        // Sizes that no memory holds.
+        ("unet/config.json", "layers_per_block", json!(1u64 << 40), ["missing", "resnets.1"]),
+        (
+            "vae/config.json",
+            "block_out_channels",
+            json!([16, 1u64 << 40]),
+            ["different", "conv_in"],
+        ),
     ] {
         let error = error_with(name, key, value);
         assert_eq!(error.kind(), ErrorKind::InvalidWeights, "{error}");
@@ -68,6 +76,8 @@ fn parts_of_different_models_are_refused() {
         ("unet/config.json", "time_cond_proj_dim", json!(256), "time_cond_proj_dim"),
         ("unet/config.json", "addition_embed_type", json!("text_time"), "addition_embed_type"),
         ("model_index.json", "_class_name", json!("StableDiffusionXLPipeline"), "SDXL"),
+        ("text_encoder/config.json", "vocab_size", json!(1000), "vocabulary"),
+        ("text_encoder/config.json", "max_position_embeddings", json!(1u64 << 40), "positions"),
         ("scheduler/scheduler_config.json", "beta_schedule", json!("laplace"), "laplace"),
     ] {
         let error = error_with(name, key, value);

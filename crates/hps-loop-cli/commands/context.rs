@@ -26,12 +26,7 @@ pub fn load(global: &Global, mut overrides: Vec<Override>) -> hps_loop::Result<L
 }
 
 /// Adds the value of a flag, if it was given.
-pub fn push<T: ToString>(
-    overrides: &mut Vec<Override>,
-    key: &str,
-    value: Option<&T>,
-    flag: &str,
-) {
+pub fn push<T: ToString>(overrides: &mut Vec<Override>, key: &str, value: Option<&T>, flag: &str) {
     if let Some(value) = value {
         overrides.push(Override::new(key, value.to_string(), flag));
     }

@@ -125,7 +125,8 @@ fn cpu_features() -> Vec<&'static str> {
             [$(($name, std::is_x86_feature_detected!($name))),+]
         };
     }
-    let all = detected!("sse4.2" "avx2" "fma" "f16c" "avx512f" "avx512bw" "avx512bf16" "avx512vnni");
+    let all =
+        detected!("sse4.2" "avx2" "fma" "f16c" "avx512f" "avx512bw" "avx512bf16" "avx512vnni");
     all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
 }
 
@@ -142,10 +143,7 @@ fn meminfo(key: &str) -> Option<u64> {
     Some(kilobytes / 1024)
 }
 
-fn models(
-    store: &ModelStore,
-    weights: &std::collections::BTreeMap<String, String>,
-) -> Vec<Model> {
+fn models(store: &ModelStore, weights: &std::collections::BTreeMap<String, String>) -> Vec<Model> {
     let mut models: Vec<Model> = bundled::all()
         .iter()
         .map(|model| Model {
@@ -159,12 +157,7 @@ fn models(
         let local = weights.get(entry.name).is_some_and(|path| std::path::Path::new(path).exists());
         let here = local || store.downloads().is_cached(entry);
         let get = (!here).then(|| format!("hps-loop models pull {}", entry.name));
-        models.push(Model {
-            name: entry.name.to_owned(),
-            kind: entry.kind.as_str(),
-            here,
-            get,
-        });
+        models.push(Model { name: entry.name.to_owned(), kind: entry.kind.as_str(), here, get });
     }
     models
 }

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 
 use hps_loop::config::{Config, Override};
 use hps_loop::generate::{Existing, GenerateOptions, RunStatus, generate};
-use hps_loop::{
-    BUNDLED_GENERATOR, Event, Observer, Pipeline, Prompt, SampleOptions, Seed,
-};
+use hps_loop::{BUNDLED_GENERATOR, Event, Observer, Pipeline, Prompt, SampleOptions, Seed};
 use serde_json::json;
 
 use super::context;
@@ -198,7 +196,8 @@ impl Observer for Bar {
                 self.progress.advance();
                 let best = self.best.map_or(String::new(), |best| format!(", best {best:.4}"));
                 let (candidate, n) = (spec.candidate + 1, self.best_of);
-                self.progress.message(format!("candidate {candidate}/{n}, step {step}/{steps}{best}"));
+                self.progress
+                    .message(format!("candidate {candidate}/{n}, step {step}/{steps}{best}"));
             }
             Event::CandidateFinished { candidate, .. } => {
                 let score = candidate.score.value();

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use hps_loop::weights::registry::{self, ModelEntry};
 use hps_loop::weights::ModelRef;
+use hps_loop::weights::registry::{self, ModelEntry};
 use hps_loop::{Error, ErrorKind, ModelStore, bundled};
 use serde_json::json;
 

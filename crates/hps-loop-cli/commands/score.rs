@@ -182,7 +182,9 @@ impl<'a> Work<'a> {
                 }
                 Slot::Item(index) => {
                     let Some((row, raw, warnings)) = details.remove(&index) else { continue };
-                    let Some(score) = combined.get_mut(row).and_then(Option::take) else { continue };
+                    let Some(score) = combined.get_mut(row).and_then(Option::take) else {
+                        continue;
+                    };
                     let item = &self.items[index];
                     let values = score.map(|score| Values::new(score, &self.ids, &raw));
                     records.push(ScoreRecord::new(
@@ -227,9 +229,7 @@ impl<'a> Work<'a> {
             ScoreFormat::Csv => output::write_csv(&mut out, &self.ids, &chosen)?,
         }
         out.flush()?;
-        let below = |record: &ScoreRecord| {
-            matches!((record.score(), args.threshold), (Some(score), Some(gate)) if score < gate)
-        };
+        let below = |record: &ScoreRecord| matches!((record.score(), args.threshold), (Some(score), Some(gate)) if score < gate);
         Ok(if interrupted {
             Exit::Interrupted
         } else if self.records.iter().any(below) {

@@ -43,8 +43,11 @@ impl RewardRecord {
             return Ok(RewardRecord::Single(infos.remove(0)));
         }
         let weights = scorer.rewards().map(|(_, weight)| weight);
-        let parts: Vec<PartRecord> =
-            infos.into_iter().zip(weights).map(|(info, weight)| PartRecord { weight, info }).collect();
+        let parts: Vec<PartRecord> = infos
+            .into_iter()
+            .zip(weights)
+            .map(|(info, weight)| PartRecord { weight, info })
+            .collect();
         let id = parts.iter().map(|part| format!("{}={}", part.info.id, part.weight));
         Ok(RewardRecord::Combined {
             id: id.collect::<Vec<_>>().join(","),
@@ -211,7 +214,8 @@ pub fn write_csv(
         match &record.outcome {
             Outcome::Scored { values, .. } => {
                 row.push(values.score.to_string());
-                let part = |id: &String| values.scores.get(id).map_or(String::new(), f32::to_string);
+                let part =
+                    |id: &String| values.scores.get(id).map_or(String::new(), f32::to_string);
                 row.extend(parts.iter().map(part));
                 row.push(String::new());
             }

@@ -26,7 +26,11 @@ pub fn write_table(out: &mut dyn Write, factor: f32, results: &[&ScoreRecord]) -
             Some(error) => format!("{}  error: {error}", record.image),
             None => record.image.clone(),
         };
-        table.row([score, image, record.prompt.clone().unwrap_or_default()].into_iter().take(header.len()));
+        table.row(
+            [score, image, record.prompt.clone().unwrap_or_default()]
+                .into_iter()
+                .take(header.len()),
+        );
     }
     table.write(out)
 }

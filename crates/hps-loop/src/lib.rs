@@ -38,9 +38,9 @@ pub use draw::{DrawOptions, draw_candidates, group_scores};
 pub use models::{BUNDLED_GENERATOR, BUNDLED_REWARD, FoundGenerator, FoundReward, ModelStore};
 pub use pipeline::{Drawn, Pipeline, PipelineBuilder};
 pub use scorer::{Ranked, Scorer, ScorerBuilder};
+pub use stream::{ScoreItem, ScoreOutcome, StreamOptions};
 pub use threads::init_threads;
 pub use verify::VerifyOptions;
-pub use stream::{ScoreItem, ScoreOutcome, StreamOptions};
 
 pub use hps_core::{
     Candidate, DeviceSpec, Error, ErrorKind, Event, Generator, GeneratorInfo, Image, NoiseKey,

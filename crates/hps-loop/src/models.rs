@@ -54,8 +54,9 @@ impl FoundGenerator {
     pub fn load(&self, device: &Device, precision: Precision) -> Result<Box<dyn Generator>> {
         if precision != Precision::F32 {
             let message = format!("generators do not compute in {precision}");
-            return Err(Error::new(ErrorKind::InvalidConfig, message)
-                .with_hint("Use `--precision f32`."));
+            return Err(
+                Error::new(ErrorKind::InvalidConfig, message).with_hint("Use `--precision f32`.")
+            );
         }
         let options = LoadOptions::new(&self.name, device.clone());
         Ok(Box::new(StableDiffusion::load(&self.files, options)?))
@@ -199,15 +200,11 @@ fn default_digest_cache() -> Option<PathBuf> {
     Some(cache.join("hps-loop").join("digests.json"))
 }
 
-fn registry_entry(
-    name: &str,
-    kind: registry::ModelKind,
-) -> Result<&'static registry::ModelEntry> {
+fn registry_entry(name: &str, kind: registry::ModelKind) -> Result<&'static registry::ModelEntry> {
     match registry::find(name) {
         Some(entry) if entry.kind == kind => Ok(entry),
         Some(entry) => {
-            let message =
-                format!("'{name}' is a {}, not a {}", entry.kind.as_str(), kind.as_str());
+            let message = format!("'{name}' is a {}, not a {}", entry.kind.as_str(), kind.as_str());
             Err(Error::new(ErrorKind::NotFound, message)
                 .with_hint(format!("`hps-loop models list` shows every {}.", kind.as_str())))
         }

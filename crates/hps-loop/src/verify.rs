@@ -76,7 +76,8 @@ impl ModelStore {
         options: &VerifyOptions,
     ) -> Result<String> {
         let given = |asked: RewardKind| Ok((asked == kind).then(|| reference.clone()));
-        let FoundReward { weights, digests } = self.reward(kind, options.arch.as_deref(), &given)?;
+        let FoundReward { weights, digests } =
+            self.reward(kind, options.arch.as_deref(), &given)?;
         let (checkpoint, _) = weights.check(kind)?;
         let digests: Vec<String> = digests
             .iter()

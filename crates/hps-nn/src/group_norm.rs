@@ -25,7 +25,7 @@ impl GroupNorm {
     /// When a tensor is missing or misshaped, or `groups` does not divide
     /// `channels`.
     pub fn load(groups: usize, channels: usize, eps: f64, vb: VarBuilder<'_>) -> Result<Self> {
-        if groups == 0 || channels % groups != 0 {
+        if groups == 0 || !channels.is_multiple_of(groups) {
             candle_core::bail!("{channels} channels do not split into {groups} groups")
         }
         let weight = vb.get(channels, "weight")?;

@@ -98,7 +98,8 @@ impl ClipReward {
     /// architecture cannot be told from the tensors.
     pub fn load(kind: RewardKind, weights: &RewardWeights, options: RewardOptions) -> Result<Self> {
         let (checkpoint, config) = weights.check(kind)?;
-        let clip = Clip::load(&config, checkpoint.var_builder(&options.device)).map_err(model_error)?;
+        let clip =
+            Clip::load(&config, checkpoint.var_builder(&options.device)).map_err(model_error)?;
         let head = match (kind.formula(), &weights.head) {
             (Formula::Head, Some(head)) => {
                 Some(AestheticHead::load(&head.canonical()?, config.embed_dim, &options.device)?)

@@ -33,8 +33,7 @@ impl AestheticHead {
             let name = format!("layers.{index}");
             let out = if position + 1 == LAYERS.len() { 1 } else { rows(checkpoint, &name)? };
             let layer = Linear::load(width, out, vb.pp(&name)).map_err(|error| {
-                Error::new(ErrorKind::InvalidWeights, error.to_string())
-                    .context(checkpoint.name())
+                Error::new(ErrorKind::InvalidWeights, error.to_string()).context(checkpoint.name())
             })?;
             layers.push(layer);
             width = out;
@@ -44,7 +43,8 @@ impl AestheticHead {
 
     /// One score per row of unit-length `features`.
     pub(crate) fn forward(&self, features: &[f32], device: &Device) -> Result<f32> {
-        let mut xs = Tensor::from_slice(features, (1, features.len()), device).map_err(model_error)?;
+        let mut xs =
+            Tensor::from_slice(features, (1, features.len()), device).map_err(model_error)?;
         for layer in &self.layers {
             xs = layer.forward(&xs).map_err(model_error)?;
         }

@@ -23,7 +23,7 @@ impl RewardSpec {
     /// The only reward, if it is one with weight 1.
     pub fn single(&self) -> Option<RewardKind> {
         match self.0[..] {
-            [(kind, weight)] if weight == 1.0 => Some(kind),
+            [(kind, 1.0)] => Some(kind),
             _ => None,
         }
     }
@@ -122,8 +122,15 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for text in [
-            "", ",", "x", "hps-v2.1=", "hps-v2.1=nan", "hps-v2.1=inf", "hps-v2.1=0",
-            "hps-v2.1,hps-v2.1", "hps-v2.0,hps-v2.1",
+            "",
+            ",",
+            "x",
+            "hps-v2.1=",
+            "hps-v2.1=nan",
+            "hps-v2.1=inf",
+            "hps-v2.1=0",
+            "hps-v2.1,hps-v2.1",
+            "hps-v2.0,hps-v2.1",
         ] {
             assert!(text.parse::<RewardSpec>().is_err(), "{text}");
         }

@@ -2,39 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
-
 use hps_core::Image;
-use hps_reward::decode::{DecodeOptions, decode_file};
 use hps_reward::preprocess::{
     Geometry, OPENAI_MEAN, OPENAI_STD, Pixels, ResizePolicy, clip, longest_side,
 };
 use proptest::prelude::*;
 use safetensors::SafeTensors;
-use serde::Deserialize;
 
 const POLICIES: [ResizePolicy; 2] = [ResizePolicy::Antialias, ResizePolicy::NoAntialias];
-
-#[derive(Deserialize)]
-struct Expected {
-    images: BTreeMap<String, serde_json::Value>,
-    image_size: usize,
-}
-
-#[derive(Deserialize)]
-struct GeometryTable {
-    rows: Vec<[usize; 9]>,
-}
-
-/// The reward fixtures: `$HPS_FIXTURES/reward`, or the ones of the repository.
-fn fixtures() -> PathBuf {
-    match std::env::var_os("HPS_FIXTURES") {
-        Some(folder) => PathBuf::from(folder).join("reward"),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/reward"),
-    }
-}
 
 fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
@@ -47,48 +22,6 @@ fn differences(actual: &[f32], expected: &[f32]) -> (f64, f64) {
     let (max, sum) = all.fold((0.0_f64, 0.0), |(max, sum), d| (max.max(d), sum + d));
     assert!(sum.is_finite());
     (max, sum / actual.len() as f64)
-}
-
-#[test]
-fn geometry_matches_the_reference() {
-    let text = fs::read_to_string(fixtures().join("resize_geometry.json")).unwrap();
-    let table: GeometryTable = serde_json::from_str(&text).unwrap();
-    assert!(!table.rows.is_empty());
-    for [h, w, target, height, width, pad_left, pad_top, pad_right, pad_bottom] in table.rows {
-        let expected = Geometry { height, width, pad_left, pad_top, pad_right, pad_bottom };
-        assert_eq!(Geometry::longest_side(h as u32, w as u32, target), expected, "{h}x{w}");
-    }
-}
-
-#[test]
-fn longest_side_matches_the_reference() {
-    let folder = fixtures();
-    let text = fs::read_to_string(folder.join("preprocess.json")).unwrap();
-    let expected: Expected = serde_json::from_str(&text).unwrap();
-    let bytes = fs::read(folder.join("preprocess.safetensors")).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    assert_eq!(tensors.len(), POLICIES.len() * expected.images.len());
-    let mut failures = Vec::new();
-    for name in expected.images.keys() {
-        let decoded = decode_file(folder.join("images").join(name), &DecodeOptions::default());
-        let decoded = decoded.unwrap_or_else(|error| panic!("{}", error.full_message()));
-        for policy in POLICIES {
-            let pixels = longest_side(&decoded.image, expected.image_size, policy);
-            let tensor = tensors.tensor(&format!("{name}/{}", policy.as_str())).unwrap();
-            assert_eq!(tensor.shape(), [3, pixels.size, pixels.size]);
-            let (max, mean) = differences(&pixels.data, &floats(tensor.data()));
-            let report = format!("{name} {}: max {max:.1e} mean {mean:.1e}", policy.as_str());
-            let allowed = match policy {
-                ResizePolicy::Antialias => 1e-5,
-                ResizePolicy::NoAntialias => 5e-5,
-            };
-            println!("{report}");
-            if max > allowed {
-                failures.push(report);
-            }
-        }
-    }
-    assert!(failures.is_empty(), "{failures:#?}");
 }
 
 /// The picture of `scripts/make_clip_preprocess_values.py`.

@@ -64,7 +64,7 @@ impl Euler {
     }
 
     pub(super) fn scale_model_input(&self, step: usize, sample: &[f32]) -> Vec<f32> {
-        let sigma = self.sigmas[step];
+        let sigma = self.sigmas.get(step).copied().unwrap_or(0.0);
         let scale = (sigma * sigma + 1.0).sqrt();
         sample.iter().map(|x| x / scale).collect()
     }

@@ -44,6 +44,9 @@ impl NoiseSchedule {
             true => cumulative(&rescale_zero_snr(&betas)),
             false => cumulative(&betas),
         };
+        if alphas_cumprod.iter().any(|alpha| !alpha.is_finite()) {
+            return Err(invalid("the betas leave no schedule".to_owned()));
+        }
         Ok(NoiseSchedule { alphas_cumprod })
     }
 
@@ -204,6 +207,7 @@ mod tests {
             SchedulerConfig { beta_start: f64::NAN, ..base() },
             SchedulerConfig { beta_end: 1.5, ..base() },
             SchedulerConfig { beta_start: -1.0, ..base() },
+            SchedulerConfig { num_train_timesteps: 1, rescale_betas_zero_snr: true, ..base() },
         ] {
             let error = NoiseSchedule::new(&config).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);

@@ -23,7 +23,7 @@ pub(super) fn spread(
         }
         TimestepSpacing::Leading => {
             let width = train / steps;
-            (0..steps).rev().map(|i| (i * width + offset) as f64).collect()
+            (0..steps).rev().map(|i| (i * width) as f64 + offset as f64).collect()
         }
         TimestepSpacing::Trailing => {
             let width = train as f64 / steps as f64;

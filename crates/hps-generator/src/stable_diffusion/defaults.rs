@@ -18,7 +18,7 @@ pub(super) fn defaults(
     let (height, width) = unet.sample_size.map_or((SAMPLE_SIZE, SAMPLE_SIZE), |size| size.sides());
     let kind = default_sampler(scheduler);
     let turbo = is_turbo(kind, scheduler);
-    let pixels = |latents: usize| u32::try_from(latents * scale).unwrap_or(u32::MAX);
+    let pixels = |latents: usize| u32::try_from(latents.saturating_mul(scale)).unwrap_or(u32::MAX);
     SampleDefaults {
         width: pixels(width),
         height: pixels(height),

@@ -38,6 +38,10 @@ impl LoadOptions {
 const NETWORK_WEIGHTS: [&str; 1] = ["diffusion_pytorch_model"];
 const TEXT_WEIGHTS: [&str; 2] = ["model", "pytorch_model"];
 
+/// CLIP reads 77 tokens. The limit keeps a damaged configuration from asking for
+/// all of the memory.
+const LONGEST_CONTEXT: usize = 4096;
+
 impl StableDiffusion {
     /// Loads the model folder `files`, in the layout of diffusers.
     ///
@@ -56,6 +60,17 @@ impl StableDiffusion {
             .map_err(|error| error.context(files))?;
         let device = &options.device;
         let tokenizer = PromptTokenizer::load(files, text_config.context_length)?;
+        if tokenizer.vocab_size() > text_config.vocab_size {
+            return Err(Error::new(
+                ErrorKind::InvalidConfig,
+                format!(
+                    "{files} has a vocabulary of {} tokens and a text encoder for {}",
+                    tokenizer.vocab_size(),
+                    text_config.vocab_size
+                ),
+            )
+            .with_hint("The folders tokenizer and text_encoder belong to different models."));
+        }
         let tower = load_text_tower(files, &text_config, device)?;
         let defaults = defaults(&unet_config, &scheduler, vae_config.scale());
         Ok(StableDiffusion::new(Parts {
@@ -75,8 +90,15 @@ impl StableDiffusion {
 fn text_config(files: &ModelFiles) -> Result<TextConfig> {
     let name = "text_encoder/config.json";
     let bytes = files.read(name)?;
-    TextConfig::from_hugging_face(&String::from_utf8_lossy(&bytes))
-        .map_err(|error| error.context(format!("{name} of {files}")))
+    let config = TextConfig::from_hugging_face(&String::from_utf8_lossy(&bytes))
+        .map_err(|error| error.context(format!("{name} of {files}")))?;
+    if config.context_length > LONGEST_CONTEXT {
+        return Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format!("{name} of {files}: {} positions are too many", config.context_length),
+        ));
+    }
+    Ok(config)
 }
 
 /// The three networks must fit together.
@@ -92,8 +114,8 @@ fn check_dimensions(unet: &UNetConfig, vae: &VaeConfig, text: &TextConfig) -> Re
         )
         .with_hint("Models for inpainting or upscaling take more channels and cannot be run."));
     }
-    let differs = |&index: &usize| unet.cross_attention_dim.get(index) != Some(text.width);
-    if (0..unet.blocks()).find(differs).is_some() {
+    let differs = |index: usize| unet.cross_attention_dim.get(index) != Some(text.width);
+    if (0..unet.blocks()).any(differs) {
         return Err(Error::new(
             ErrorKind::InvalidConfig,
             format!(

@@ -30,7 +30,7 @@ fn latent_side(name: &str, pixels: u32, scale: usize) -> Result<usize> {
         return Err(invalid(format!("{name} {pixels} is more than {LONGEST_SIDE} pixels"))
             .with_hint(format!("The largest {name} is {below}.")));
     }
-    if pixels == 0 || pixels % scale != 0 {
+    if pixels == 0 || !pixels.is_multiple_of(scale) {
         let nearest = match below {
             0 => format!("{above} is"),
             _ => format!("{below} and {above} are"),

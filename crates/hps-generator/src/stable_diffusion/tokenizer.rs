@@ -75,6 +75,11 @@ impl PromptTokenizer {
         ids
     }
 
+    /// The number of tokens; every id is less.
+    pub fn vocab_size(&self) -> usize {
+        self.tokenizer.vocab_size()
+    }
+
     /// What is unusual about `text`.
     pub fn check(&self, text: &str) -> Vec<Warning> {
         self.tokenizer.check(text)

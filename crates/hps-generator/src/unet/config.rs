@@ -211,13 +211,13 @@ impl UNetConfig {
     fn validate_block(&self, dims: BlockDims) -> Result<()> {
         let BlockDims { channels, heads, .. } = dims;
         let groups = self.norm_num_groups;
-        if channels == 0 || groups == 0 || channels % groups != 0 {
+        if channels == 0 || groups == 0 || !channels.is_multiple_of(groups) {
             return Err(invalid(format!("{channels} channels in {groups} groups")));
         }
-        if channels % heads != 0 {
+        if !channels.is_multiple_of(heads) {
             return Err(invalid(format!("{channels} channels in {heads} attention heads")));
         }
-        if self.block_out_channels[0] % 2 != 0 {
+        if self.block_out_channels.first().is_some_and(|first| !first.is_multiple_of(2)) {
             return Err(invalid("the first of block_out_channels is odd".to_owned()));
         }
         Ok(())

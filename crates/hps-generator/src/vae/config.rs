@@ -88,7 +88,8 @@ impl VaeConfig {
             )));
         }
         let groups = self.norm_num_groups;
-        let misfit = |channels: &&usize| groups == 0 || **channels == 0 || *channels % groups != 0;
+        let misfit =
+            |&&channels: &&usize| groups == 0 || channels == 0 || !channels.is_multiple_of(groups);
         if let Some(channels) = self.block_out_channels.iter().find(misfit) {
             return Err(invalid(format!("{channels} channels in {groups} groups")));
         }

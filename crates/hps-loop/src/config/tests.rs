@@ -144,7 +144,7 @@ fn every_key_of_the_schema_reaches_its_field() {
 #[test]
 fn the_ways_to_combine_are_those_of_the_rewards() {
     let ids: Vec<&str> = hps_reward::Combine::ALL.iter().map(|combine| combine.id()).collect();
-    let Kind::Choice(words) = super::schema::find("score", "combine").unwrap().kind else {
+    let Kind::Choice(words) = schema::find("score", "combine").unwrap().kind else {
         panic!("combine is a choice");
     };
     assert_eq!(words, ids);

@@ -1,18 +1,21 @@
-//! The orientation tag of EXIF data.
+//! Tags of EXIF data, which has the form of TIFF.
 
 use super::orientation::Orientation;
 
 const ORIENTATION_TAG: u16 = 0x0112;
+const SHORT: u16 = 3;
+const LONG: u16 = 4;
 
 /// The orientation in an EXIF block: a TIFF header with its first directory, with
 /// or without `Exif\0\0` in front. Anything unclear counts as upright.
 pub(super) fn orientation(exif: &[u8]) -> Orientation {
     let tiff = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
-    tag_value(tiff, ORIENTATION_TAG).map_or_else(Orientation::default, Orientation::from_value)
+    let value = tag_value(tiff, ORIENTATION_TAG).and_then(|value| u16::try_from(value).ok());
+    value.map_or_else(Orientation::default, Orientation::from_value)
 }
 
-/// The value of a 16-bit tag of the first directory.
-fn tag_value(tiff: &[u8], tag: u16) -> Option<u16> {
+/// The first value of a 16 or 32-bit tag in the first directory of (classic) TIFF.
+pub(super) fn tag_value(tiff: &[u8], tag: u16) -> Option<u32> {
     let little = match tiff.get(..4)? {
         b"II*\0" => true,
         b"MM\0*" => false,
@@ -28,10 +31,13 @@ fn tag_value(tiff: &[u8], tag: u16) -> Option<u16> {
     };
     let directory = u32_at(4)? as usize;
     let count = u16_at(directory)? as usize;
-    (0..count)
-        .map_while(|index| directory.checked_add(2 + 12 * index))
-        .find(|&entry| u16_at(entry) == Some(tag))
-        .and_then(|entry| u16_at(entry + 8))
+    let mut entries = (0..count).map_while(|index| directory.checked_add(2 + 12 * index));
+    let entry = entries.find(|&entry| u16_at(entry) == Some(tag))?;
+    match u16_at(entry + 2)? {
+        SHORT => u16_at(entry + 8).map(u32::from),
+        LONG => u32_at(entry + 8),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -14,11 +14,17 @@ use super::picture::{Notes, Picture};
 use super::png::{HIGH_BYTE, SATURATED};
 use super::raster::Raster;
 use super::sniff::Format;
-use super::{DecodeOptions, cmyk};
+use super::{DecodeOptions, cmyk, exif};
 
 /// Reads the first directory. Unlike for other formats, Pillow turns TIFF
 /// pictures as their orientation asks, so this does too.
 pub(super) fn read(bytes: &[u8], options: &DecodeOptions) -> Result<Picture> {
+    // The decoder compares sizes with the list of strips first, and would call a
+    // bomb damaged.
+    let side = |tag: Tag| exif::tag_value(bytes, tag.to_u16());
+    if let (Some(width), Some(height)) = (side(Tag::ImageWidth), side(Tag::ImageLength)) {
+        limits::check(width, height)?;
+    }
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(error)?;
     let (width, height) = decoder.dimensions().map_err(error)?;
     let mut raster = Raster::new(width, height, options.background)?;

@@ -5,7 +5,7 @@
 pub const OPENAI_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 
 /// Standard deviation that goes with [`OPENAI_MEAN`].
-pub const OPENAI_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+pub const OPENAI_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// A normalised square picture, ready for a vision tower.
 #[derive(Clone, Debug, PartialEq)]

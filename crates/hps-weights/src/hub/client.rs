@@ -1,12 +1,12 @@
 //! The two requests a download needs: what a file is, and its bytes.
 
 use hps_core::{Error, ErrorKind, Result};
-use serde::Deserialize;
 use ureq::http::{HeaderMap, Method, Response, StatusCode, Uri, header};
 use ureq::{Agent, Body};
 
 use super::HubOptions;
 use super::failure::{Context, Failure, is_unresolved};
+use super::listing;
 use super::names::{self, Target};
 use super::origin::{self, Origin};
 
@@ -26,27 +26,6 @@ pub(super) struct Metadata {
     pub(super) etag: String,
     /// Bytes in the file.
     pub(super) size: Option<u64>,
-}
-
-/// The hub's description of a repository, as far as it matters here.
-#[derive(Deserialize)]
-struct Listing {
-    siblings: Vec<Sibling>,
-}
-
-#[derive(Deserialize)]
-struct Sibling {
-    rfilename: String,
-}
-
-impl Listing {
-    fn into_files(self) -> Vec<String> {
-        let names = self.siblings.into_iter().map(|sibling| sibling.rfilename);
-        let mut files: Vec<String> = names.filter(|name| names::check_file(name).is_ok()).collect();
-        files.sort();
-        files.dedup();
-        files
-    }
 }
 
 /// The bytes of a file, from some offset on.
@@ -122,9 +101,8 @@ impl<'a> Client<'a> {
                     let mut body = response.into_body();
                     let body = body.with_config().limit(MAX_LISTING).read_to_vec();
                     let body = body.map_err(|error| context.connection(error))?;
-                    let listing: Listing = serde_json::from_slice(&body)
-                        .map_err(|_| context.not_a_hub("the answer is no list of files"))?;
-                    return Ok(listing.into_files());
+                    return listing::parse(&body)
+                        .ok_or_else(|| context.not_a_hub("the answer is no list of files").into());
                 }
             };
         }

@@ -34,6 +34,7 @@ mod client;
 mod download;
 mod expected;
 mod failure;
+mod listing;
 mod lock;
 mod names;
 mod observer;
@@ -139,8 +140,10 @@ impl Hub {
         files: &[FileEntry<'_>],
         observer: &mut dyn DownloadObserver,
     ) -> Result<PathBuf> {
-        for file in files {
-            names::check(Target { repo, revision, file: file.path })?;
+        names::check_repository(repo, revision)?;
+        files.iter().try_for_each(|file| names::check_file(file.path))?;
+        if files.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidInput, format!("no file of {repo} is named")));
         }
         let cache = RepoCache::new(&self.options.cache_dir, repo);
         if self.options.offline || names::is_commit(revision) {
@@ -234,10 +237,8 @@ impl Hub {
         let commit = cache.commit_of(revision);
         let is_there =
             |file: &&FileEntry<'_>| commit.as_deref().is_some_and(|commit| cache.has(commit, file));
-        let Some(missing) = files.iter().find(|file| !is_there(file)) else {
-            return Error::new(ErrorKind::InvalidInput, format!("no file of {repo} is named"));
-        };
-        self.offline_error(Target { repo, revision, file: missing.path })
+        let missing = files.iter().find(|file| !is_there(file)).map_or("", |file| file.path);
+        self.offline_error(Target { repo, revision, file: missing })
     }
 
     fn offline_error(&self, target: Target<'_>) -> Error {

@@ -16,7 +16,8 @@ use super::retry::{POLL, check_cancelled, with_retries};
 use super::{DownloadObserver, HubOptions};
 use crate::registry::FileEntry;
 
-/// What to bring: files of one revision of one repository. Names have been checked.
+/// What to bring: files of one revision of one repository, at least one. Names
+/// have been checked.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) repo: &'a str,
@@ -83,10 +84,8 @@ impl Session<'_> {
         observer: &mut dyn DownloadObserver,
     ) -> Result<PathBuf> {
         let Request { repo, revision, files } = request;
-        let Some((first, _)) = files.split_first() else {
-            return Err(Error::new(ErrorKind::InvalidInput, format!("no file of {repo} is named")));
-        };
-        let target = Target { repo, revision, file: first.path };
+        let first = files.first().map_or("", |file| file.path);
+        let target = Target { repo, revision, file: first };
         let cached = self.cache.complete(revision, files);
         let head = match self.ask(cached.is_some(), observer, || client.metadata(target)) {
             Ok(head) => head,

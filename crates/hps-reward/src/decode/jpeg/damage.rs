@@ -17,7 +17,7 @@ pub(super) enum Damage {
     Unsupported(&'static str),
 }
 
-pub(super) type Outcome<T> = std::result::Result<T, Damage>;
+pub(super) type Outcome<T> = Result<T, Damage>;
 
 impl From<Damage> for Error {
     fn from(damage: Damage) -> Self {

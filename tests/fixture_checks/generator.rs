@@ -1,14 +1,16 @@
-//! The numbers of diffusers, for every variant and scheduler in the fixtures.
+//! `generator/`: the numbers of diffusers, for every variant and scheduler there.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
-
+#[path = "../../crates/hps-generator/tests/reference/mod.rs"]
 mod reference;
 
 use hps_core::{Generator, Session};
-use hps_generator::StableDiffusion;
 use hps_generator::sampler::Sampler;
 use hps_generator::vae::to_image;
+use hps_generator::{StableDiffusion, detect};
+use hps_weights::ModelFiles;
 use reference::{Scheduler, Variant, deviation, own, values, variants};
+
+use crate::place;
 
 /// Largest difference allowed, in standard deviations of the reference.
 const TOLERANCE: f64 = 1e-4;
@@ -22,6 +24,35 @@ fn check(what: &str, actual: &[f32], expected: &[f32]) -> f64 {
     let found = deviation(actual, expected);
     assert!(found <= TOLERANCE, "{what} differs by {found:.2e} standard deviations");
     found
+}
+
+/// Everything that is skipped is on the list, and nothing on it is supported.
+#[test]
+fn what_is_skipped_is_on_the_list() {
+    let Ok(entries) = std::fs::read_dir(reference::root()) else {
+        return place::skip("generator", "absent");
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.extension().is_none_or(|ending| ending != "json") {
+            continue;
+        }
+        let folder = path.with_extension("");
+        if !folder.is_dir() {
+            place::skip(&format!("generator/{name}"), "absent");
+            continue;
+        }
+        let supported = detect(&ModelFiles::folder(folder).unwrap()).is_ok();
+        assert_ne!(supported, place::not_yet(&format!("generator/{name}")), "{name}");
+        if !supported {
+            continue;
+        }
+        let meta: reference::Meta = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        for (scheduler, run) in &meta.schedulers {
+            assert_ne!(run.kind().is_some(), place::not_yet(scheduler), "{name}/{scheduler}");
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Everything a change must pass; the continuous integration runs just this.
+#
+# Usage: scripts/check.sh [--quick]     --quick leaves out the release build
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "format"
+cargo fmt --all --check
+
+step "clippy"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+step "clippy without default features"
+cargo clippy --workspace --no-default-features --locked -- -D warnings
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+step "examples"
+for example in score best_of custom_reward custom_generator; do
+    cargo run --quiet --locked --example "$example"
+done
+
+if [ "${1:-}" != "--quick" ]; then
+    step "the README's first command"
+    out=$(mktemp -d)
+    cargo run --release --locked -- generate "a red fox in the snow" --best-of 8 --out "$out/fox"
+    test -s "$out/fox/best.png" && test -s "$out/fox/08.png"
+    rm -r "$out"
+fi
+
+step "the README's second command"
+cargo test --workspace --locked
