@@ -37,8 +37,8 @@ pub struct RewardWeights {
 }
 
 impl RewardWeights {
-    /// Compares the CLIP's tensors with the architecture, without loading them.
-    /// Returns the tensors by open_clip's names, and the architecture.
+    /// Compares all tensors with the architecture, without loading them. Returns
+    /// those of the CLIP by open_clip's names, and its architecture.
     ///
     /// # Errors
     ///
@@ -49,7 +49,23 @@ impl RewardWeights {
             .map_err(|error| error.context(format!("reward {kind}")))?;
         let fits = checkpoint.check(&clip_tensors(&config), IGNORED);
         fits.map_err(|error| error.context(format!("weights for {kind}")))?;
+        if let Some(head) = self.head(kind)? {
+            AestheticHead::check(&head, config.embed_dim)?;
+        }
         Ok((checkpoint, config))
+    }
+
+    /// The head, if `kind` has one.
+    fn head(&self, kind: RewardKind) -> Result<Option<Checkpoint>> {
+        match (kind.formula(), &self.head) {
+            (Formula::Head, Some(head)) => head.canonical().map(Some),
+            (Formula::Head, None) => {
+                let message = format!("reward {kind} needs its head besides a CLIP model");
+                Err(Error::new(ErrorKind::InvalidConfig, message)
+                    .with_hint("Set `RewardWeights::head` to the aesthetic predictor's weights."))
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -95,20 +111,14 @@ impl ClipReward {
     ///
     /// [`ErrorKind::InvalidWeights`] when the tensors do not fit, naming the first
     /// missing, surplus and misshaped ones; [`ErrorKind::InvalidConfig`] when the
-    /// architecture cannot be told from the tensors.
+    /// architecture cannot be told from the tensors, or the head is not given.
     pub fn load(kind: RewardKind, weights: &RewardWeights, options: RewardOptions) -> Result<Self> {
         let (checkpoint, config) = weights.check(kind)?;
         let clip =
             Clip::load(&config, checkpoint.var_builder(&options.device)).map_err(model_error)?;
-        let head = match (kind.formula(), &weights.head) {
-            (Formula::Head, Some(head)) => {
-                Some(AestheticHead::load(&head.canonical()?, config.embed_dim, &options.device)?)
-            }
-            (Formula::Head, None) => {
-                let message = format!("reward {kind} needs its head besides a CLIP model");
-                return Err(Error::new(ErrorKind::InvalidConfig, message));
-            }
-            _ => None,
+        let head = match weights.head(kind)? {
+            Some(head) => Some(AestheticHead::load(&head, config.embed_dim, &options.device)?),
+            None => None,
         };
         let tokenizer = match kind.recipe() {
             Recipe::LongestSide => Tokenizer::open_clip(),

@@ -5,12 +5,13 @@
 //! `simple_inference.py` of improved-aesthetic-predictor.
 
 use candle_core::{Device, Tensor};
-use hps_core::{Error, ErrorKind, Result};
+use hps_core::Result;
 use hps_nn::{Linear, model_error};
-use hps_weights::Checkpoint;
+use hps_weights::{Checkpoint, TensorSpec};
 
-/// Positions of the linear layers in the `torch.nn.Sequential` of the source.
-const LAYERS: [usize; 5] = [0, 2, 4, 6, 7];
+/// The linear layers: their positions in the `torch.nn.Sequential` of the source
+/// and their published output widths.
+const LAYERS: [(usize, usize); 5] = [(0, 1024), (2, 128), (4, 64), (6, 16), (7, 1)];
 
 /// Maps unit-length image features to an aesthetic score.
 #[derive(Clone, Debug)]
@@ -19,25 +20,46 @@ pub(crate) struct AestheticHead {
 }
 
 impl AestheticHead {
-    /// Loads `layers.{0,2,4,6,7}.{weight,bias}`; the first takes `embed_dim`
-    /// features and the last gives one number.
+    /// Compares the tensors with `layers.{0,2,4,6,7}.{weight,bias}`, without
+    /// loading them: the first layer takes `embed_dim` features, each takes what
+    /// the one before gives, and the last gives one number.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidWeights`](hps_core::ErrorKind::InvalidWeights) naming
+    /// the missing, misshaped and surplus tensors: other heads of the same family
+    /// have activations or other layers, so their scores would be wrong.
+    pub(crate) fn check(checkpoint: &Checkpoint, embed_dim: usize) -> Result<()> {
+        let mut specs = Vec::with_capacity(2 * LAYERS.len());
+        for layer in layers(checkpoint, embed_dim) {
+            specs.push(TensorSpec::new(format!("{}.weight", layer.name), [layer.output, layer.input]));
+            specs.push(TensorSpec::new(format!("{}.bias", layer.name), [layer.output]));
+        }
+        checkpoint.check(&specs, &[]).map_err(|error| {
+            error.context("aesthetic head").with_hint(
+                "The head is the file sac+logos+ava1-l14-linearMSE.pth, for the 768 image features \
+                 of CLIP ViT-L/14.",
+            )
+        })
+    }
+
+    /// Loads the tensors of [`check`](Self::check).
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
     pub(crate) fn load(
         checkpoint: &Checkpoint,
         embed_dim: usize,
         device: &Device,
     ) -> Result<AestheticHead> {
+        AestheticHead::check(checkpoint, embed_dim)?;
         let vb = checkpoint.var_builder(device);
-        let mut width = embed_dim;
-        let mut layers = Vec::with_capacity(LAYERS.len());
-        for (position, index) in LAYERS.into_iter().enumerate() {
-            let name = format!("layers.{index}");
-            let out = if position + 1 == LAYERS.len() { 1 } else { rows(checkpoint, &name)? };
-            let layer = Linear::load(width, out, vb.pp(&name)).map_err(|error| {
-                Error::new(ErrorKind::InvalidWeights, error.to_string()).context(checkpoint.name())
-            })?;
-            layers.push(layer);
-            width = out;
-        }
+        let layers = layers(checkpoint, embed_dim)
+            .into_iter()
+            .map(|layer| Linear::load(layer.input, layer.output, vb.pp(&layer.name)))
+            .collect::<candle_core::Result<_>>()
+            .map_err(model_error)?;
         Ok(AestheticHead { layers })
     }
 
@@ -52,14 +74,24 @@ impl AestheticHead {
     }
 }
 
-fn rows(checkpoint: &Checkpoint, layer: &str) -> Result<usize> {
-    let name = format!("{layer}.weight");
-    match checkpoint.info(&name).map(|info| &info.shape[..]) {
-        Some([rows, _]) => Ok(*rows),
-        _ => Err(Error::new(
-            ErrorKind::InvalidWeights,
-            format!("{}: no matrix '{name}'", checkpoint.name()),
-        )
-        .with_hint("The aesthetic head is the file sac+logos+ava1-l14-linearMSE.pth.")),
-    }
+struct Layer {
+    name: String,
+    input: usize,
+    output: usize,
+}
+
+/// The layers with the hidden widths that the file has, or the published ones
+/// where it does not tell.
+fn layers(checkpoint: &Checkpoint, embed_dim: usize) -> Vec<Layer> {
+    let mut input = embed_dim;
+    let layer = |(index, published): (usize, usize)| {
+        let name = format!("layers.{index}");
+        let shape = checkpoint.info(&format!("{name}.weight")).map(|info| &info.shape[..]);
+        let output = match shape {
+            Some([rows, _]) if published > 1 => *rows,
+            _ => published,
+        };
+        Layer { name, input: std::mem::replace(&mut input, output), output }
+    };
+    LAYERS.into_iter().map(layer).collect()
 }

@@ -91,8 +91,13 @@ pub fn variants() -> Vec<Variant> {
             eprintln!("skipped {name}: {error}");
             continue;
         }
-        let meta = std::fs::read(root.join(format!("{name}.json"))).unwrap();
+        let meta = root.join(format!("{name}.json"));
         let tensors = root.join(format!("{name}.safetensors"));
+        if let Some(absent) = [&meta, &tensors].into_iter().find(|path| !path.exists()) {
+            eprintln!("skipped {name}: {} is absent", absent.display());
+            continue;
+        }
+        let meta = std::fs::read(meta).unwrap();
         variants.push(Variant {
             name,
             files,
@@ -100,7 +105,9 @@ pub fn variants() -> Vec<Variant> {
             tensors: candle_core::safetensors::load(tensors, &Device::Cpu).unwrap(),
         });
     }
-    assert!(!variants.is_empty(), "no variant in {} can be run", root.display());
+    // A folder of somebody else may hold whatever it likes; ours must be tested.
+    let ours = std::env::var_os("HPS_FIXTURES").is_none();
+    assert!(!(ours && variants.is_empty()), "no variant in {} can be run", root.display());
     variants
 }
 
@@ -122,7 +129,8 @@ impl Variant {
                 None => eprintln!("skipped {}/{name}: {}", self.name, scheduler.class),
             }
         }
-        assert!(!runs.is_empty(), "no scheduler of {} is implemented", self.name);
+        let ours = std::env::var_os("HPS_FIXTURES").is_none();
+        assert!(!(ours && runs.is_empty()), "no scheduler of {} is implemented", self.name);
         runs
     }
 
