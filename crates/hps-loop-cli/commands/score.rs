@@ -89,6 +89,8 @@ struct Work<'a> {
     slots: Vec<Slot>,
     outcomes: Vec<Option<ScoreOutcome>>,
     records: Vec<ScoreRecord>,
+    /// How many inputs there are.
+    inputs: usize,
 }
 
 enum Slot {
@@ -116,7 +118,8 @@ impl<'a> Work<'a> {
         }
         let outcomes = items.iter().map(|_| None).collect();
         let ids = scorer.rewards().map(|(reward, _)| reward.info().id).collect();
-        Work { scorer, format, top, ids, items, slots, outcomes, records: Vec::new() }
+        let inputs = slots.len();
+        Work { scorer, format, top, ids, items, slots, outcomes, records: Vec::new(), inputs }
     }
 
     /// Whether a result can be printed as soon as it is there.
@@ -244,12 +247,14 @@ impl<'a> Work<'a> {
     fn summary(&self, seconds: f64, interrupted: bool) {
         let failed = self.records.iter().filter(|record| record.score().is_none()).count();
         let scored = self.records.len() - failed;
-        let mut text = format!("scored {scored} pictures in {seconds:.1} s");
+        let pictures = if scored == 1 { "picture" } else { "pictures" };
+        let mut text = format!("scored {scored} {pictures} in {seconds:.1} s");
         if failed > 0 {
             text.push_str(&format!(", {failed} failed"));
         }
         if interrupted {
-            text.push_str(&format!(", interrupted before {} more", self.items.len() - scored));
+            let left = self.inputs - self.records.len();
+            text.push_str(&format!(", interrupted before {left} more"));
         }
         let _ = writeln!(io::stderr(), "{text}");
     }

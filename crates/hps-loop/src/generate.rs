@@ -64,6 +64,7 @@ pub struct GenerateOutcome {
 /// [`ErrorKind::Conflict`] when the folder holds something else or is in use,
 /// [`ErrorKind::Io`] when it cannot be written to. Candidates that cannot be drawn
 /// are no error: they are in the outcome.
+#[tracing::instrument(skip_all, fields(out = %options.out.display()))]
 pub fn generate(
     pipeline: &mut Pipeline,
     prompts: &[Prompt],

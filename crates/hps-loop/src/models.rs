@@ -1,6 +1,7 @@
 //! From a model's name to its files: on disk, bundled, cached or downloaded.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use hps_clip::ClipConfig;
 use hps_core::{Error, ErrorKind, Generator, Precision, Result};
@@ -59,7 +60,10 @@ impl FoundGenerator {
             );
         }
         let options = LoadOptions::new(&self.name, device.clone());
-        Ok(Box::new(StableDiffusion::load(&self.files, options)?))
+        let begun = Instant::now();
+        let generator = StableDiffusion::load(&self.files, options)?;
+        tracing::info!(model = self.name, seconds = begun.elapsed().as_secs_f64(), "loaded");
+        Ok(Box::new(generator))
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
 
 use hps_core::{Error, ErrorKind, Prepared, PreparedPair, Prompt, Result, Warning};
 use hps_reward::decode::{DecodeOptions, decode_file};
@@ -62,6 +63,7 @@ impl Scorer {
     ///
     /// [`ErrorKind::Interrupted`] after `cancel` was set: all outcomes that `sink`
     /// has seen are final.
+    #[tracing::instrument(skip_all, fields(items = items.len()))]
     pub fn score_files(
         &self,
         items: &[ScoreItem],
@@ -138,7 +140,11 @@ impl Scorer {
             if batch.is_empty() {
                 return ControlFlow::Continue(());
             }
-            for outcome in self.score_one_batch(items, batch) {
+            let begun = Instant::now();
+            let pictures = batch.len();
+            let outcomes = self.score_one_batch(items, batch);
+            tracing::debug!(pictures, seconds = begun.elapsed().as_secs_f64(), "scored a batch");
+            for outcome in outcomes {
                 in_order.push(outcome);
             }
             while let Some(outcome) = in_order.pop() {

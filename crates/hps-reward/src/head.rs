@@ -32,8 +32,9 @@ impl AestheticHead {
     pub(crate) fn check(checkpoint: &Checkpoint, embed_dim: usize) -> Result<()> {
         let mut specs = Vec::with_capacity(2 * LAYERS.len());
         for layer in layers(checkpoint, embed_dim) {
-            specs.push(TensorSpec::new(format!("{}.weight", layer.name), [layer.output, layer.input]));
-            specs.push(TensorSpec::new(format!("{}.bias", layer.name), [layer.output]));
+            let Layer { name, input, output } = layer;
+            specs.push(TensorSpec::new(format!("{name}.weight"), [output, input]));
+            specs.push(TensorSpec::new(format!("{name}.bias"), [output]));
         }
         checkpoint.check(&specs, &[]).map_err(|error| {
             error.context("aesthetic head").with_hint(

@@ -152,7 +152,8 @@ fn a_score_depends_on_its_pair_alone() {
         // Another instance, so that its prompts are embedded in other batches, too.
         let other = load(kind);
         for size in [1, 7] {
-            let apart: Vec<f32> = pairs.chunks(size).flat_map(|part| scores(&other, part)).collect();
+            let apart: Vec<f32> =
+                pairs.chunks(size).flat_map(|part| scores(&other, part)).collect();
             assert_eq!(bits(&apart), together, "{kind} in batches of {size}");
         }
     }
@@ -251,9 +252,8 @@ fn a_head_that_does_not_fit_is_refused_by_tensor() {
         assert!(message.contains(&format!("{tensor} is F32 {wrong:?}")), "{message}");
     }
     // The predictor with activations has its layers elsewhere.
-    let moved = |name: &str, shape: &[usize]| {
-        Some((name.replace("layers.7", "layers.8"), shape.to_vec()))
-    };
+    let moved =
+        |name: &str, shape: &[usize]| Some((name.replace("layers.7", "layers.8"), shape.to_vec()));
     let message = refused(changed_head(moved)).full_message();
     assert!(message.contains("layers.7.weight") && message.contains("layers.8.weight"));
 }
@@ -280,7 +280,7 @@ fn other_models_are_no_head_and_a_head_is_no_model() {
 fn the_published_layout_is_recognised() {
     let model = fs::read(data("model.safetensors")).unwrap();
     let stored = SafeTensors::deserialize(&model).unwrap();
-    // As PickScore_v1 and OpenAI's files have them; no computation reads them.
+    // As transformers before 4.31 stored them, PickScore_v1's among them; no computation reads them.
     for tower in ["text_model", "vision_model"] {
         let name = format!("{tower}.embeddings.position_ids");
         assert_eq!(stored.tensor(&name).unwrap().dtype(), Dtype::I64);

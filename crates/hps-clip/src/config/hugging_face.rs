@@ -11,7 +11,7 @@ impl ClipConfig {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidConfig`] for text that is not such a configuration.
+    /// [`hps_core::ErrorKind::InvalidConfig`] for text that is not such a configuration.
     pub fn from_hugging_face(json: &str) -> Result<Self> {
         let config: HuggingFace = parse(json, "a CLIPModel config.json")?;
         let v = config.vision_config;
@@ -36,7 +36,7 @@ impl TextConfig {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidConfig`] for text that is not such a configuration.
+    /// [`hps_core::ErrorKind::InvalidConfig`] for text that is not such a configuration.
     pub fn from_hugging_face(json: &str) -> Result<Self> {
         let config: HuggingFaceText = parse(json, "a CLIPTextModel config.json")?;
         let text = config.into_text();

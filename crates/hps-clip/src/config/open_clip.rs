@@ -12,7 +12,7 @@ impl ClipConfig {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidConfig`] for text that is not such a configuration.
+    /// [`hps_core::ErrorKind::InvalidConfig`] for text that is not such a configuration.
     pub fn from_open_clip(json: &str) -> Result<Self> {
         // The hub's `open_clip_config.json` has it one level down.
         let nested = serde_json::from_str::<Nested>(json).map(|nested| nested.model_cfg);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hps_core::{DeviceSpec, Error, ErrorKind, Precision, Result};
 use hps_reward::preprocess::ResizePolicy;
@@ -103,6 +104,7 @@ impl ScorerBuilder {
     ///
     /// When no reward is named, weights are missing or do not fit, or the device
     /// does not exist.
+    #[tracing::instrument(skip_all)]
     pub fn build(self) -> Result<Scorer> {
         let spec: RewardSpec = match &self.reward {
             Some(text) => text.parse()?,
@@ -135,7 +137,10 @@ impl ScorerBuilder {
                 precision: self.precision,
                 device: device.clone(),
             };
+            let begun = Instant::now();
             let reward = Arc::new(ClipReward::load(kind, &found.weights, options)?);
+            let (file, seconds) = (found.weights.clip.name(), begun.elapsed().as_secs_f64());
+            tracing::info!(reward = %kind, file, seconds, "loaded");
             parts.push(Part { reward, weight, digests: found.digests });
         }
         Ok(Scorer { parts, combine: self.combine })
