@@ -2,6 +2,8 @@
 
 use candle_core::{D, DType, Device, Result, Tensor};
 
+use crate::matmul::matmul;
+
 /// Bytes of attention weights computed at a time. Long sequences are cut into
 /// blocks of queries, which changes no value: each row's softmax is its own.
 const BLOCK_BYTES: usize = 64 << 20;
@@ -60,15 +62,15 @@ pub fn scaled_dot_product_attention(
     let mut items = Vec::with_capacity(batch);
     for item in 0..batch {
         let kt = k.get(item)?.transpose(1, 2)?;
-        let (q, v) = (q.get(item)?, v.get(item)?.contiguous()?);
+        let (q, v) = (q.get(item)?, v.get(item)?);
         let mut rows = Vec::new();
         for start in (0..n).step_by(block) {
             let len = block.min(n - start);
-            let mut scores = q.narrow(1, start, len)?.contiguous()?.matmul(&kt)?;
+            let mut scores = matmul(&q.narrow(1, start, len)?, &kt)?;
             if let Some(mask) = mask {
                 scores = scores.broadcast_add(&mask.narrow(D::Minus2, start, len)?)?;
             }
-            rows.push(candle_nn::ops::softmax_last_dim(&scores)?.matmul(&v)?);
+            rows.push(matmul(&candle_nn::ops::softmax_last_dim(&scores)?, &v)?);
         }
         items.push(if rows.len() == 1 { rows.remove(0) } else { Tensor::cat(&rows, 1)? });
     }

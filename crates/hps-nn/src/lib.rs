@@ -23,6 +23,7 @@ mod error;
 mod group_norm;
 mod layer_norm;
 mod linear;
+mod matmul;
 mod rows;
 
 pub use activation::Activation;

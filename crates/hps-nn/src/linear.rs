@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::VarBuilder;
+use crate::matmul::matmul;
 
 /// `torch.nn.Linear`.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ impl Linear {
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor> {
         let weight = self.weight.t()?;
         let ys = if xs.device().is_cpu() {
-            each_item(xs, |item| item.matmul(&weight))?
+            each_item(xs, |item| matmul(item, &weight))?
         } else if xs.rank() == 2 {
             xs.matmul(&weight)?
         } else {
