@@ -122,7 +122,7 @@ pub struct Generate {
     #[arg(long, short = 'n', value_name = "N")]
     pub best_of: Option<u32>,
     /// Keep only the K best pictures of each prompt
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = at_least_one)]
     pub top: Option<usize>,
     /// The generator: a diffusers folder, bundled:NAME, hub:OWNER/NAME or a name of `models list`
     #[arg(long, short, value_name = "MODEL")]
@@ -173,28 +173,27 @@ pub struct Generate {
 
 /// Options that choose and load rewards.
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Reward")]
 pub struct RewardArgs {
     /// The reward, or several with weights: hps-v2.1=1,pickscore=0.5
-    #[arg(long, short, value_name = "REWARD")]
+    #[arg(long, short, value_name = "REWARD", help_heading = "Reward")]
     pub reward: Option<String>,
     /// Local weights of a reward: hps-v2.1=/path/file.safetensors
-    #[arg(long, value_name = "REWARD=MODEL")]
+    #[arg(long, value_name = "REWARD=MODEL", help_heading = "Reward")]
     pub weights: Vec<String>,
     /// The architecture in open_clip's model-config form, where the weights are unusual
-    #[arg(long, value_name = "[REWARD=]FILE")]
+    #[arg(long, value_name = "[REWARD=]FILE", help_heading = "Reward")]
     pub arch: Vec<String>,
     /// How several rewards become one: sum, zscore, rank or min
-    #[arg(long, value_name = "METHOD")]
+    #[arg(long, value_name = "METHOD", help_heading = "Reward")]
     pub combine: Option<String>,
     /// How the HPS rewards resize: antialias, or no-antialias as in the paper
-    #[arg(long, value_name = "POLICY")]
+    #[arg(long, value_name = "POLICY", help_heading = "Reward")]
     pub preprocess: Option<String>,
     /// The arithmetic: f32
-    #[arg(long, value_name = "PRECISION")]
+    #[arg(long, value_name = "PRECISION", help_heading = "Performance")]
     pub precision: Option<String>,
     /// Where models run: cpu, cuda, cuda:N or metal
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE", help_heading = "Performance")]
     pub device: Option<String>,
 }
 
@@ -212,7 +211,7 @@ in data formats and times 100 in tables. They compare only between pictures of o
 pub struct Score {
     /// Files, globs or folders; `-` reads names from standard input, one a line
     #[arg(value_name = "IMAGE", required_unless_present = "pairs")]
-    pub images: Vec<String>,
+    pub images: Vec<PathBuf>,
     /// The prompt that all IMAGEs are scored by
     #[arg(long, short, value_name = "PROMPT", required_unless_present = "pairs")]
     pub prompt: Option<String>,
@@ -226,10 +225,11 @@ pub struct Score {
     #[arg(long, value_name = "FORMAT", help_heading = "Output")]
     pub format: Option<ScoreFormat>,
     /// Print only the K best of each prompt, best first
-    #[arg(long, value_name = "K", help_heading = "Output")]
+    #[arg(long, value_name = "K", value_parser = at_least_one, help_heading = "Output")]
     pub top: Option<usize>,
     /// Exit with 3 if any raw score is below S
-    #[arg(long, value_name = "S", help_heading = "Output", allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", value_parser = finite, allow_negative_numbers = true)]
+    #[arg(help_heading = "Output")]
     pub threshold: Option<f32>,
     /// Turn pictures as their EXIF orientation says
     #[arg(long, help_heading = "Reading pictures")]
@@ -249,7 +249,7 @@ pub enum ScoreFormat {
     Table,
     /// One object with the reward and all results.
     Json,
-    /// One result a line, as soon as it is known.
+    /// One result a line; with one reward and without --top as soon as it is known.
     Jsonl,
     /// Comma-separated values with a header.
     Csv,
@@ -317,4 +317,19 @@ pub enum Config {
         #[arg(long, value_name = "FORMAT", default_value = "table")]
         format: TextOrJson,
     },
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("must be a whole number".to_owned()),
+    }
+}
+
+fn finite(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        _ => Err("must be a number".to_owned()),
+    }
 }

@@ -59,8 +59,16 @@ pub fn report(error: &anyhow::Error) -> Exit {
     }
 }
 
+/// Only errors of writing output are bare: those of the library are an [`Error`],
+/// so that a lost connection to a hub is not taken for a closed pipe.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
-    })
+    let kind = match (error.downcast_ref::<io::Error>(), error.downcast_ref::<csv::Error>()) {
+        (Some(error), _) => Some(error.kind()),
+        (_, Some(error)) => match error.kind() {
+            csv::ErrorKind::Io(error) => Some(error.kind()),
+            _ => None,
+        },
+        _ => error.downcast_ref::<serde_json::Error>().and_then(|e| e.io_error_kind()),
+    };
+    kind == Some(io::ErrorKind::BrokenPipe)
 }

@@ -5,24 +5,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
-/// A flag that the first Ctrl-C (or termination signal) sets.
+/// Makes the first Ctrl-C (or termination signal) set `flag`.
+///
+/// Call it once, right before work that looks at the flag: from then on the first
+/// Ctrl-C ends nothing by itself.
 ///
 /// # Errors
 ///
 /// When the handler cannot be installed.
-pub fn flag() -> anyhow::Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let handler = {
-        let flag = Arc::clone(&flag);
-        move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-            eprint_line("stopping after the current step; press Ctrl-C again to end at once");
+pub fn watch(flag: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let flag = Arc::clone(flag);
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
         }
+        eprint_line("stopping after the current step; press Ctrl-C again to end at once");
     };
-    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")?;
-    Ok(flag)
+    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
 }
 
 fn eprint_line(text: &str) {

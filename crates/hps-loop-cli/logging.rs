@@ -1,12 +1,17 @@
 //! Log messages, on standard error.
 
+use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Color, Global};
 
 /// Shows warnings by default, more with `-v`, less with `-q`; `HPS_LOOP_LOG`
 /// takes a filter such as `hps_weights=debug` instead.
-pub fn init(global: &Global) {
+///
+/// # Errors
+///
+/// When `HPS_LOOP_LOG` is no filter.
+pub fn init(global: &Global) -> anyhow::Result<()> {
     let level = match (global.quiet, global.verbose) {
         (true, _) => "error",
         (false, 0) => "warn",
@@ -14,12 +19,14 @@ pub fn init(global: &Global) {
         (false, 2) => "debug",
         (false, _) => "trace",
     };
-    let filter = EnvFilter::try_from_env("HPS_LOOP_LOG").unwrap_or_else(|_| {
-        EnvFilter::new(format!(
+    let filter = match std::env::var("HPS_LOOP_LOG") {
+        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter)
+            .with_context(|| format!("HPS_LOOP_LOG: '{filter}' is no filter"))?,
+        _ => EnvFilter::new(format!(
             "error,hps_loop={level},hps_core={level},hps_nn={level},hps_weights={level},\
              hps_clip={level},hps_reward={level},hps_generator={level},hps_store={level}"
-        ))
-    });
+        )),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -27,6 +34,7 @@ pub fn init(global: &Global) {
         .with_target(false)
         .without_time()
         .init();
+    Ok(())
 }
 
 impl Color {

@@ -18,8 +18,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
-    logging::init(&args.global);
-    match commands::run(args) {
+    match logging::init(&args.global).and_then(|()| commands::run(args)) {
         Ok(exit) => exit.into(),
         Err(error) => exit::report(&error).into(),
     }

@@ -1,14 +1,27 @@
 //! Progress on standard error: a bar on a terminal, a line now and then elsewhere.
 
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::Global;
 
 /// Time between lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// Everything that draws on the terminal, so that bars do not overwrite each other.
+fn bars() -> &'static MultiProgress {
+    static BARS: OnceLock<MultiProgress> = OnceLock::new();
+    BARS.get_or_init(MultiProgress::new)
+}
+
+/// A bar on the terminal, or one that nobody sees.
+fn bar(total: Option<u64>, visible: bool) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+    if visible { bars().add(bar) } else { bar }
+}
 
 /// Shows how far a piece of work is.
 pub struct Progress {
@@ -22,11 +35,7 @@ impl Progress {
     /// Progress over `total` things that `label` names in the plural.
     pub fn new(global: &Global, label: &'static str, total: u64) -> Self {
         let terminal = std::io::stderr().is_terminal() && !global.quiet;
-        let target = match terminal {
-            true => ProgressDrawTarget::stderr(),
-            false => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(Some(total), target);
+        let bar = bar(Some(total), terminal);
         let template = "{bar:24} {pos}/{len} {prefix}  {elapsed} elapsed, {eta} left  {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -77,19 +86,19 @@ impl Spinner {
     /// Starts to spin beside `text`, on a terminal only.
     pub fn new(global: &Global, text: impl Into<String>) -> Self {
         let visible = std::io::stderr().is_terminal() && !global.quiet;
-        let target = match visible {
-            true => ProgressDrawTarget::stderr(),
-            false => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(None, target).with_message(text.into());
+        let bar = bar(None, visible).with_message(text.into());
         if visible {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
         Spinner(bar)
     }
 
-    /// Removes it.
-    pub fn finish(self) {
+    /// Removes it, as dropping it does.
+    pub fn finish(self) {}
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
         self.0.finish_and_clear();
     }
 }
@@ -115,10 +124,7 @@ impl DownloadBar {
         let print = || {
             let _ = writeln!(std::io::stderr(), "{text}");
         };
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
-        }
+        bars().suspend(print);
     }
 }
 
@@ -133,7 +139,7 @@ impl hps_loop::weights::hub::DownloadObserver for DownloadBar {
             self.say(&format!("downloading {file}{size}"));
             return;
         }
-        let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr());
+        let bar = bar(size, true);
         let template = "{prefix}  {bar:24} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);

@@ -9,8 +9,6 @@ use serde::Deserialize;
 use crate::place;
 
 const TOLERANCE: f32 = 5e-6;
-/// Where the decoders of JPEG differ by a few levels.
-const JPEG_TOLERANCE: f32 = 1e-3;
 
 #[derive(Deserialize)]
 struct Full {
@@ -48,9 +46,7 @@ fn the_full_size_model_scores_as_the_reference() {
                 let ours = ours.expect("a score");
                 let difference = (ours - score).abs();
                 println!("{policy:?} {file}: {ours} against {score}, difference {difference:e}");
-                let is_jpeg = std::fs::read(&path).is_ok_and(|b| b.starts_with(&[0xff, 0xd8]));
-                let tolerance = if is_jpeg { JPEG_TOLERANCE } else { TOLERANCE };
-                assert!(difference <= tolerance, "{file} differs by {difference:e}");
+                assert!(difference <= TOLERANCE, "{file} differs by {difference:e}");
             }
         }
     }

@@ -19,6 +19,7 @@ impl Clip {
     /// # Errors
     ///
     /// When a tensor is missing or has another shape.
+    #[tracing::instrument(level = "debug", skip_all, fields(embed_dim = config.embed_dim))]
     pub fn load(config: &ClipConfig, vb: VarBuilder<'_>) -> Result<Self> {
         Ok(Clip {
             vision: VisionTower::load(&config.vision, config.embed_dim, vb.pp("visual"))?,

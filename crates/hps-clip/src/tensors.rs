@@ -4,6 +4,7 @@ use hps_core::{Error, ErrorKind, Result};
 use hps_nn::Activation;
 use hps_weights::TensorSpec;
 
+use crate::config::DEFAULT_EPS;
 use crate::{ClipConfig, TextConfig, VisionConfig};
 
 /// Names and shapes of every tensor of `config`, `logit_scale` included.
@@ -101,7 +102,7 @@ pub fn infer_config(
         heads: published_heads(Tower::Vision, width)?,
         mlp_width,
         activation,
-        eps: 1e-5,
+        eps: DEFAULT_EPS,
     };
     let [vocab_size, width] = dims.get("token_embedding.weight")?;
     let [context_length, _] = dims.get("positional_embedding")?;
@@ -114,7 +115,7 @@ pub fn infer_config(
         heads: published_heads(Tower::Text, width)?,
         mlp_width,
         activation,
-        eps: 1e-5,
+        eps: DEFAULT_EPS,
     };
     Ok(ClipConfig { embed_dim, vision, text })
 }

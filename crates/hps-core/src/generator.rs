@@ -118,7 +118,7 @@ pub struct GeneratorInfo {
     pub model_sha256: Option<String>,
     /// The arithmetic.
     pub precision: Precision,
-    /// The compute kernel, such as `candle-cpu`.
+    /// The compute kernel, such as `gemm-avx512`.
     pub kernel: String,
     /// The settings used for all that is left out.
     pub defaults: SampleDefaults,

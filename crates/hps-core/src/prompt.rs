@@ -27,19 +27,19 @@ impl Prompt {
         &self.0
     }
 
-    /// A short lower-case form for file names: letters and digits with single
-    /// dashes, at most `max` characters, `empty` when nothing is left.
+    /// A short lower-case form for file names: letters and digits of any script with
+    /// single dashes, at most `max` bytes, `empty` when nothing is left.
     pub fn slug(&self, max: usize) -> String {
         let mut slug = String::new();
         for c in self.0.chars().flat_map(char::to_lowercase) {
-            if c.is_ascii_alphanumeric() {
-                slug.push(c);
-            } else if !slug.is_empty() && !slug.ends_with('-') {
-                slug.push('-');
+            let c = if c.is_alphanumeric() { c } else { '-' };
+            if c == '-' && (slug.is_empty() || slug.ends_with('-')) {
+                continue;
             }
-            if slug.len() >= max {
+            if slug.len() + c.len_utf8() > max {
                 break;
             }
+            slug.push(c);
         }
         let slug = slug.trim_end_matches('-');
         if slug.is_empty() { "empty".to_owned() } else { slug.to_owned() }
@@ -136,7 +136,9 @@ mod tests {
     fn slugs_are_safe_file_names() {
         assert_eq!(Prompt::from("A red fox, in the SNOW!").slug(40), "a-red-fox-in-the-snow");
         assert_eq!(Prompt::from("../../etc/passwd").slug(40), "etc-passwd");
-        assert_eq!(Prompt::from("数码绘画").slug(40), "empty");
+        assert_eq!(Prompt::from("数码绘画 🦊").slug(40), "数码绘画");
+        assert_eq!(Prompt::from("数码绘画").slug(8), "数码");
+        assert_eq!(Prompt::from("!?").slug(8), "empty");
         assert_eq!(Prompt::from("a very long prompt indeed").slug(6), "a-very");
     }
 

@@ -66,7 +66,7 @@ pub struct RewardInfo {
     pub preprocess: String,
     /// The arithmetic.
     pub precision: Precision,
-    /// The compute kernel, such as `candle-cpu`.
+    /// The compute kernel, such as `gemm-avx512`.
     pub kernel: String,
 }
 

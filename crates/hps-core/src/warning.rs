@@ -38,8 +38,6 @@ pub enum WarningKind {
     ColorProfileIgnored,
     /// The image has more pixels than is usual; it was read all the same.
     LargeImage,
-    /// Scores of different prompts stand side by side.
-    DifferentPrompts,
 }
 
 impl Warning {

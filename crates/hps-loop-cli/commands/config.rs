@@ -18,7 +18,7 @@ pub fn run(global: &Global, command: &Config) -> anyhow::Result<Exit> {
     match format {
         TextOrJson::Table => write!(out, "{}", loaded.render())?,
         TextOrJson::Json => {
-            serde_json::to_writer_pretty(&mut out, &loaded.settings)?;
+            serde_json::to_writer_pretty(&mut out, &loaded.to_json())?;
             writeln!(out)?;
         }
     }

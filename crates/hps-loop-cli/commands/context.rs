@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use hps_loop::config::{Config, ConfigLoader, Loaded, Override};
-use hps_loop::{Downloads, ModelStore, RewardKind, Scorer, ScorerBuilder};
+use hps_loop::{
+    Downloads, Error, ErrorKind, ModelStore, RewardKind, RewardSpec, Scorer, ScorerBuilder,
+};
 
 use crate::args::{Global, RewardArgs};
 
@@ -68,6 +70,7 @@ pub fn scorer(
     args: &RewardArgs,
     models: &ModelStore,
 ) -> hps_loop::Result<ScorerBuilder> {
+    check_flags(reward, args)?;
     let mut builder = Scorer::builder()
         .combine(config.score.combine.parse()?)
         .preprocess(config.score.preprocess.parse()?)
@@ -87,6 +90,28 @@ pub fn scorer(
         builder = builder.arch(PathBuf::from(arch));
     }
     Ok(builder)
+}
+
+/// Weights or an architecture for a reward that is not asked for are a slip: the
+/// reward that was meant would be downloaded. In a configuration they may stay.
+fn check_flags(reward: &str, args: &RewardArgs) -> hps_loop::Result<()> {
+    let Ok(spec) = reward.parse::<RewardSpec>() else { return Ok(()) };
+    let used = |kind: RewardKind| {
+        let of_aesthetic = kind == RewardKind::ClipScore;
+        spec.parts()
+            .iter()
+            .any(|&(part, _)| part == kind || (of_aesthetic && part == RewardKind::Aesthetic))
+    };
+    let named = args.weights.iter().chain(&args.arch).filter_map(|text| text.split_once('='));
+    let kinds = named.filter_map(|(id, _)| id.parse::<RewardKind>().ok());
+    match kinds.into_iter().find(|&kind| !used(kind)) {
+        Some(kind) => Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format!("there is a file for reward {kind}, but the reward is {spec}"),
+        )
+        .with_hint("Name the reward that it belongs to with `--reward`.")),
+        None => Ok(()),
+    }
 }
 
 /// Sizes the one pool that computes.

@@ -1,6 +1,7 @@
 //! `hps-loop doctor`.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use hps_loop::weights::registry;
 use hps_loop::{DeviceSpec, ModelStore, Precision, bundled, kernel_name, open_device};
@@ -9,7 +10,6 @@ use serde::Serialize;
 use super::context;
 use crate::args::{Global, TextOrJson};
 use crate::exit::Exit;
-use crate::interrupt;
 
 #[derive(Serialize)]
 struct Report {
@@ -18,8 +18,8 @@ struct Report {
     precisions: Vec<&'static str>,
     threads: usize,
     cpu_features: Vec<&'static str>,
-    memory_total_mb: Option<u64>,
-    memory_available_mb: Option<u64>,
+    memory_total_mib: Option<u64>,
+    memory_available_mib: Option<u64>,
     hub_cache: Option<String>,
     models: Vec<Model>,
 }
@@ -48,15 +48,15 @@ struct Model {
 pub fn run(global: &Global, format: TextOrJson) -> anyhow::Result<Exit> {
     let config = context::load(global, Vec::new())?.config;
     let threads = context::start_threads(&config)?;
-    let store = context::models(global, &config, &interrupt::flag()?)?;
+    let store = context::models(global, &config, &Arc::default())?;
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         devices: devices(),
         precisions: Precision::ALL.iter().map(|precision| precision.id()).collect(),
         threads,
         cpu_features: cpu_features(),
-        memory_total_mb: meminfo("MemTotal:"),
-        memory_available_mb: meminfo("MemAvailable:"),
+        memory_total_mib: meminfo("MemTotal:"),
+        memory_available_mib: meminfo("MemAvailable:"),
         hub_cache: hub_cache(&store),
         models: models(&store, &config.weights),
     };
@@ -83,10 +83,10 @@ fn write_text(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     writeln!(out, "  threads    {}", report.threads)?;
     writeln!(out, "  features   {}", report.cpu_features.join(" "))?;
     writeln!(out, "  precision  {}", report.precisions.join(" "))?;
-    if let (Some(total), Some(free)) = (report.memory_total_mb, report.memory_available_mb) {
-        writeln!(out, "  memory     {free} MB free of {total} MB")?;
-        if free < 4600 {
-            writeln!(out, "             an HPS reward in f32 needs 4600 MB")?;
+    if let (Some(total), Some(free)) = (report.memory_total_mib, report.memory_available_mib) {
+        writeln!(out, "  memory     {free} MiB free of {total} MiB")?;
+        if free < 4400 {
+            writeln!(out, "             an HPS reward in f32 needs 4400 MiB")?;
         }
     }
     writeln!(out, "\nModels")?;
@@ -135,7 +135,7 @@ fn cpu_features() -> Vec<&'static str> {
     Vec::new()
 }
 
-/// A line of Linux's `/proc/meminfo` in MB; `None` elsewhere.
+/// A line of Linux's `/proc/meminfo` in MiB; `None` elsewhere.
 fn meminfo(key: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|line| line.starts_with(key))?;

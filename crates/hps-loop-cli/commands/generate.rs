@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use hps_loop::config::{Config, Override};
 use hps_loop::generate::{Existing, GenerateOptions, RunStatus, generate};
@@ -24,10 +26,10 @@ pub fn run(global: &Global, args: &Generate) -> anyhow::Result<Exit> {
     let config = context::load(global, overrides(args))?.config;
     let prompts = inputs::prompts(&args.prompt, args.prompts.as_deref())?;
     context::start_threads(&config)?;
-    let cancel = interrupt::flag()?;
+    let cancel = Arc::new(AtomicBool::new(false));
     let models = context::models(global, &config, &cancel)?;
     let spinner = Spinner::new(global, "loading models");
-    let mut builder = Pipeline::builder()
+    let builder = Pipeline::builder()
         .model(&config.generate.model)
         .best_of(config.generate.best_of)
         .seed(Seed(config.generate.seed))
@@ -36,12 +38,11 @@ pub fn run(global: &Global, args: &Generate) -> anyhow::Result<Exit> {
         .device(config.device)
         .precision(config.precision)
         .models(models.clone());
-    let reward = reward(&config);
-    if !reward.is_empty() {
-        builder = builder.scorer(context::scorer(&config, &reward, &args.reward, &models)?);
-    }
-    let mut pipeline = builder.build()?;
+    let scorer = context::scorer(&config, &config.generate.reward, &args.reward, &models)?;
+    let mut pipeline = builder.scorer(scorer).build()?;
     spinner.finish();
+    // Until here there is nothing to keep, and Ctrl-C simply ends the program.
+    interrupt::watch(&cancel)?;
 
     let options = GenerateOptions {
         out: args.out.clone().unwrap_or_else(|| default_out(&config, &prompts)),
@@ -105,16 +106,6 @@ fn overrides(args: &Generate) -> Vec<Override> {
     list
 }
 
-/// The reward that ranks. A bundled model implies the bundled reward; any other
-/// model needs one to be named.
-fn reward(config: &Config) -> String {
-    let bundled = config.generate.model == BUNDLED_GENERATOR;
-    match config.generate.reward.is_empty() && bundled {
-        true => "demo".to_owned(),
-        false => config.generate.reward.clone(),
-    }
-}
-
 fn sample_options(config: &Config, args: &Generate) -> SampleOptions {
     let generate = &config.generate;
     SampleOptions {
@@ -128,10 +119,14 @@ fn sample_options(config: &Config, args: &Generate) -> SampleOptions {
     }
 }
 
-/// `out/<UTC time>-<prompt>`.
+/// `out/<UTC time>-<prompt>`, with a number behind it where that is taken.
 fn default_out(config: &Config, prompts: &[Prompt]) -> PathBuf {
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-    config.generate.out.join(format!("{time}-{}", prompts[0].slug(48)))
+    let name = format!("{time}-{}", prompts[0].slug(48));
+    let numbered = (2..1000).map(|number| format!("{name}-{number}"));
+    let mut paths = std::iter::once(name.clone()).chain(numbered);
+    let free = paths.find(|name| !config.generate.out.join(name).exists());
+    config.generate.out.join(free.unwrap_or(name))
 }
 
 fn now() -> Option<String> {

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use hps_loop::weights::ModelRef;
 use hps_loop::weights::registry::{self, ModelEntry};
@@ -22,14 +24,17 @@ use crate::output::{Align, Table};
 /// fails is reported, and the others are worked on.
 pub fn run(global: &Global, command: &Models) -> anyhow::Result<Exit> {
     let config = context::load(global, Vec::new())?.config;
-    let cancel = interrupt::flag()?;
+    let cancel = Arc::new(AtomicBool::new(false));
     let store = context::models(global, &config, &cancel)?;
     match command {
         Models::List { format } => list(&store, *format),
-        Models::Pull { models } => each(models, |model| {
-            let path = pull(&store, model)?;
-            writeln!(io::stdout(), "{model}  {path}").map_err(closed)
-        }),
+        Models::Pull { models } => {
+            interrupt::watch(&cancel)?;
+            each(models, |model| {
+                let path = pull(&store, model)?;
+                writeln!(io::stdout(), "{model}  {path}").map_err(closed)
+            })
+        }
         Models::Verify { models, reward, arch } => {
             let check = hps_loop::VerifyOptions {
                 reward: reward.as_deref().map(str::parse).transpose()?,
@@ -135,7 +140,7 @@ fn list(store: &ModelStore, format: TextOrJson) -> anyhow::Result<Exit> {
                     if store.downloads().is_cached(entry) { "yes" } else { "no" }.to_owned(),
                     size(entry.total_size()),
                     entry.licence.to_owned(),
-                    format!("{} {}", entry.title, entry.notes),
+                    format!("{}: {}", entry.title, entry.notes),
                 ]);
             }
             table.write(&mut out)?;

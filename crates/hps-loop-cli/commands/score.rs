@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -43,7 +45,7 @@ pub fn run(global: &Global, args: &Score) -> anyhow::Result<Exit> {
         background: args.background.as_deref().map(inputs::colour).transpose()?,
     };
     let threads = context::start_threads(&config)?;
-    let cancel = interrupt::flag()?;
+    let cancel = Arc::new(AtomicBool::new(false));
     let models = context::models(global, &config, &cancel)?;
     let builder = context::scorer(&config, &config.score.reward, &args.reward, &models)?;
     let inputs = match (&args.pairs, &args.prompt) {
@@ -54,8 +56,11 @@ pub fn run(global: &Global, args: &Score) -> anyhow::Result<Exit> {
     let spinner = Spinner::new(global, "loading the reward");
     let scorer = builder.build()?;
     spinner.finish();
+    // Until here there is nothing to keep, and Ctrl-C simply ends the program.
+    interrupt::watch(&cancel)?;
 
     let mut work = Work::new(&scorer, inputs, format, args.top);
+    work.quiet = global.quiet;
     let options = StreamOptions {
         decode,
         batch_size: config.score.batch_size,
@@ -91,6 +96,7 @@ struct Work<'a> {
     records: Vec<ScoreRecord>,
     /// How many inputs there are.
     inputs: usize,
+    quiet: bool,
 }
 
 enum Slot {
@@ -119,7 +125,18 @@ impl<'a> Work<'a> {
         let outcomes = items.iter().map(|_| None).collect();
         let ids = scorer.rewards().map(|(reward, _)| reward.info().id).collect();
         let inputs = slots.len();
-        Work { scorer, format, top, ids, items, slots, outcomes, records: Vec::new(), inputs }
+        Work {
+            scorer,
+            format,
+            top,
+            ids,
+            items,
+            slots,
+            outcomes,
+            records: Vec::new(),
+            inputs,
+            quiet: false,
+        }
     }
 
     /// Whether a result can be printed as soon as it is there.
@@ -212,7 +229,9 @@ impl<'a> Work<'a> {
             ScoreFormat::Table => {
                 output::write_table(&mut out, self.scorer.display_factor(), &chosen)?;
                 out.flush()?;
-                show_warnings(&chosen);
+                if !self.quiet {
+                    show_warnings(&chosen);
+                }
             }
             ScoreFormat::Json => {
                 let reward = RewardRecord::of(self.scorer)?;
@@ -270,7 +289,8 @@ fn streamed(item: &ScoreItem, outcome: &ScoreOutcome) -> ScoreRecord {
     ScoreRecord::new(image, Some(item.prompt.to_string()), values, outcome.warnings.clone())
 }
 
-/// The `top` best records of each prompt, best first; prompts in input order.
+/// The `top` best records of each prompt, best first; prompts in input order. What
+/// failed comes last: it must not vanish.
 fn best_of_each_prompt<'a>(records: &'a [ScoreRecord], top: usize) -> Vec<&'a ScoreRecord> {
     let mut groups: Vec<Vec<&ScoreRecord>> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
@@ -287,11 +307,17 @@ fn best_of_each_prompt<'a>(records: &'a [ScoreRecord], top: usize) -> Vec<&'a Sc
         let order = rank_descending(&scores).into_iter().filter(|&index| scores[index].is_some());
         order.take(top).map(|index| group[index]).collect::<Vec<_>>()
     };
-    groups.iter().flat_map(best).collect()
+    let failed = records.iter().filter(|record| record.score().is_none());
+    groups.iter().flat_map(best).chain(failed).collect()
 }
 
 fn show_warnings(records: &[&ScoreRecord]) {
     let mut stderr = io::stderr().lock();
+    let mut prompts = records.iter().filter_map(|record| record.prompt.as_deref());
+    let first = prompts.next();
+    if prompts.any(|prompt| Some(prompt) != first) {
+        let _ = writeln!(stderr, "note: scores of different prompts do not compare");
+    }
     let mut line = |image: &str, warning: &Warning| {
         let _ = writeln!(stderr, "warning: {image}: {warning}");
     };

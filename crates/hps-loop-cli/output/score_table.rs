@@ -23,7 +23,7 @@ pub fn write_table(out: &mut dyn Write, factor: f32, results: &[&ScoreRecord]) -
             None => "-".to_owned(),
         };
         let image = match record.error() {
-            Some(error) => format!("{}  error: {error}", record.image),
+            Some(error) => format!("{}  error: {}", record.image, without(&record.image, error)),
             None => record.image.clone(),
         };
         table.row(
@@ -33,4 +33,10 @@ pub fn write_table(out: &mut dyn Write, factor: f32, results: &[&ScoreRecord]) -
         );
     }
     table.write(out)
+}
+
+/// The message of an error without the file's name in front, which the table shows
+/// already.
+fn without<'a>(image: &str, message: &'a str) -> &'a str {
+    message.strip_prefix(image).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(message)
 }

@@ -42,8 +42,12 @@ impl Downloads {
     pub fn diffusers_folder(&self, repo: &str, revision: Option<&str>) -> Result<ModelFiles> {
         let revision = revision.unwrap_or("main");
         let folder = match self.folder(repo, revision, &diffusers_files(&HALF)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.folder(repo, revision, &diffusers_files(&FULL))?
+            // Offline, a file that is not cached is no different from one that is not there.
+            Err(error) if error.kind() == ErrorKind::NotFound || self.is_offline() => {
+                self.folder(repo, revision, &diffusers_files(&FULL)).map_err(|error| {
+                    let hint = format!("Get it with `hps-loop models pull hub:{repo}`.");
+                    if self.is_offline() { error.with_hint(hint) } else { error }
+                })?
             }
             other => other?,
         };
@@ -128,6 +132,17 @@ mod with_hub {
             &self.hub
         }
 
+        /// The same, but only the cache counts.
+        #[must_use]
+        pub fn offline(&self) -> Self {
+            let options = HubOptions { offline: true, ..self.hub.options().clone() };
+            Downloads { hub: Hub::new(options), observer: Arc::clone(&self.observer) }
+        }
+
+        pub(super) fn is_offline(&self) -> bool {
+            self.hub.options().offline
+        }
+
         /// Whether all files of a registry entry are in the cache. Never uses the
         /// network.
         pub fn is_cached(&self, entry: &ModelEntry) -> bool {
@@ -176,6 +191,16 @@ mod without_hub {
         /// Never.
         pub fn from_env() -> Result<Self> {
             Ok(Downloads)
+        }
+
+        /// The same.
+        #[must_use]
+        pub fn offline(&self) -> Self {
+            self.clone()
+        }
+
+        pub(super) fn is_offline(&self) -> bool {
+            true
         }
 
         /// Nothing is cached.

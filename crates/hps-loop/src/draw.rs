@@ -76,7 +76,14 @@ impl Work<'_> {
     fn finish(&mut self, mut sessions: Vec<Box<dyn Session>>) -> Result<()> {
         while sessions.iter().any(|session| session.step() < session.steps()) {
             self.check_cancel()?;
+            let before: u32 = sessions.iter().map(|session| session.step()).sum();
             match self.generator.step_batch(&mut sessions) {
+                Ok(()) if sessions.iter().map(|session| session.step()).sum::<u32>() == before => {
+                    let error = Error::new(ErrorKind::Model, "the generator does not advance");
+                    return sessions
+                        .iter()
+                        .try_for_each(|session| self.fail(session.spec(), &error));
+                }
                 Ok(()) => self.report_step(&sessions)?,
                 Err(error) if sessions.len() == 1 => return self.fail(sessions[0].spec(), &error),
                 Err(_) => {
@@ -84,9 +91,10 @@ impl Work<'_> {
                 }
             }
         }
-        let images = self.generator.decode(&sessions);
-        for (session, image) in sessions.iter().zip(images) {
-            match image {
+        let mut images = self.generator.decode(&sessions).into_iter();
+        for session in &sessions {
+            let missing = || Err(Error::new(ErrorKind::Model, "the generator lost the picture"));
+            match images.next().unwrap_or_else(missing) {
                 Ok(image) => self.judge(&**session, image)?,
                 Err(error) => self.fail(session.spec(), &error)?,
             }
@@ -103,13 +111,7 @@ impl Work<'_> {
 
     fn judge(&mut self, session: &dyn Session, image: Image) -> Result<()> {
         let spec = session.spec();
-        let judged = self.scorer.score_parts(&image, &spec.prompt).and_then(|scores| {
-            let values: Vec<f32> = scores.values().map(|score| score.value()).collect();
-            let score = self.scorer.combine(&[&spec.prompt], vec![Ok(values)]);
-            let lost = || Err(Error::new(ErrorKind::Model, "the reward returned no score"));
-            Ok((scores, Score::new(score.into_iter().next().unwrap_or_else(lost)?)?))
-        });
-        match judged {
+        match self.scorer.judge(&image, &spec.prompt) {
             Ok((scores, score)) => {
                 let candidate = Candidate { spec: spec.clone(), score, scores, nfe: session.nfe() };
                 let candidate = &candidate;
@@ -142,17 +144,16 @@ pub fn group_scores(scorer: &Scorer, candidates: &[&Candidate]) -> Result<Vec<Sc
 }
 
 impl Scorer {
-    /// The raw score of each reward by its id.
-    fn score_parts(&self, image: &Image, prompt: &Prompt) -> Result<BTreeMap<String, Score>> {
-        let prepared = self.prepare(image)?;
+    /// The raw score of each reward by its id, and the combined one of a group of
+    /// one.
+    fn judge(&self, image: &Image, prompt: &Prompt) -> Result<(BTreeMap<String, Score>, Score)> {
+        let prepared = self.prepare(image);
+        let lost = || Error::new(ErrorKind::Model, "the reward returned no score");
+        let row = self.score_rows(&[(&prepared, prompt)]).pop().ok_or_else(lost)??;
         let ids = self.rewards().map(|(reward, _)| reward.info().id);
-        let mut scores = BTreeMap::new();
-        for (part, (id, image)) in ids.zip(&prepared).enumerate() {
-            let pair = hps_core::PreparedPair { image, prompt };
-            for score in self.score_part(part, &[pair]) {
-                scores.insert(id.clone(), Score::new(score?)?);
-            }
-        }
-        Ok(scores)
+        let scores = ids.zip(&row).map(|(id, &score)| Ok((id, Score::new(score)?)));
+        let scores = scores.collect::<Result<_>>()?;
+        let combined = self.combine(&[prompt], vec![Ok(row)]).pop().ok_or_else(lost)??;
+        Ok((scores, Score::new(combined)?))
     }
 }

@@ -56,14 +56,15 @@ pub struct GenerateOutcome {
 
 /// Draws the candidates of every prompt, scores and ranks them, and writes it all.
 ///
-/// Every candidate is on disk before the next one starts. After `cancel` was set
+/// Every candidate is on disk before the next batch starts. After `cancel` was set
 /// what is finished is ranked and written, and the manifest says `interrupted`.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Conflict`] when the folder holds something else or is in use,
-/// [`ErrorKind::Io`] when it cannot be written to. Candidates that cannot be drawn
-/// are no error: they are in the outcome.
+/// [`ErrorKind::InvalidConfig`] when the settings suit no picture of the model;
+/// nothing is written then. [`ErrorKind::Conflict`] when the folder holds something
+/// else or is in use, [`ErrorKind::Io`] when it cannot be written to. Candidates
+/// that cannot be drawn are no error: they are in the outcome.
 #[tracing::instrument(skip_all, fields(out = %options.out.display()))]
 pub fn generate(
     pipeline: &mut Pipeline,
@@ -73,6 +74,9 @@ pub fn generate(
     progress: &mut dyn Observer,
 ) -> Result<GenerateOutcome> {
     let begun = Instant::now();
+    if let Some(prompt) = prompts.first() {
+        pipeline.check_settings(prompt)?;
+    }
     let run_options =
         RunOptions { existing: options.existing, top: options.top, lock_wait: LOCK_WAIT };
     let run = RunDir::create(&options.out, run_options, manifest(pipeline, prompts, options)?)?;
@@ -170,16 +174,12 @@ impl PromptWork<'_> {
         let warnings = self.pipeline.scorer().check_prompt(prompt);
         let started = Event::PromptStarted { index, prompt, candidates: todo.len() };
         self.progress.on_event(&started)?;
-        let mut recorder =
-            Recorder { dir: &mut dir, warnings: &warnings, progress: self.progress, nfe: self.nfe };
-        let drawn = self.pipeline.draw(&todo, self.cancel, &mut recorder);
-        let finished = match drawn {
-            Ok(()) => true,
-            Err(error) if error.kind() == ErrorKind::Interrupted => false,
-            Err(error) => return Err(error),
-        };
+        let mut finished = self.draw(&mut dir, &todo, &warnings)?;
         if !self.pipeline.scorer().is_single() {
-            dir.rescore(|candidates| group_scores(self.pipeline.scorer(), candidates))?;
+            self.rescore(&mut dir)?;
+            let risen = dir.lacking();
+            finished = finished && self.draw(&mut dir, &risen, &warnings)?;
+            self.rescore(&mut dir)?;
         }
         let path = dir.path().to_owned();
         let result = dir.finish()?;
@@ -189,6 +189,29 @@ impl PromptWork<'_> {
         let outcome =
             PromptOutcome { prompt: prompt.clone(), dir: path, result, resumed, warnings };
         Ok((outcome, finished))
+    }
+}
+
+impl PromptWork<'_> {
+    /// Draws and stores candidates; `false` if it was interrupted.
+    fn draw(
+        &mut self,
+        dir: &mut PromptDir,
+        specs: &[SampleSpec],
+        warnings: &[Warning],
+    ) -> Result<bool> {
+        let progress = &mut *self.progress;
+        let mut recorder = Recorder { dir, warnings, progress, nfe: self.nfe };
+        match self.pipeline.draw(specs, self.cancel, &mut recorder) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Combines several rewards over the whole group.
+    fn rescore(&self, dir: &mut PromptDir) -> Result<()> {
+        dir.rescore(|candidates| group_scores(self.pipeline.scorer(), candidates))
     }
 }
 

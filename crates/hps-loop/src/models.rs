@@ -260,7 +260,8 @@ fn folder_config(files: &ModelFiles) -> Result<Option<ClipConfig>> {
     config.transpose().map_err(|error| error.context(files))
 }
 
-fn weights_file(files: &ModelFiles) -> Result<Checkpoint> {
+/// The weights of a reward: the file itself, or the one in a folder.
+pub(crate) fn weights_file(files: &ModelFiles) -> Result<Checkpoint> {
     match files.as_single_file() {
         Some(path) => Checkpoint::open(path),
         None => {

@@ -48,14 +48,17 @@ impl Pipeline {
         PipelineBuilder::default()
     }
 
-    /// Draws the candidates of `prompt` and returns them from best to worst.
+    /// Draws the candidates of `prompt` and returns them from best to worst. One
+    /// that fails is logged and left out.
     ///
     /// # Errors
     ///
     /// When no candidate could be drawn and scored.
     pub fn run(&mut self, prompt: impl Into<Prompt>) -> Result<Vec<Drawn>> {
         let mut collect = Collect::default();
-        let specs = self.specs(&prompt.into());
+        let prompt = prompt.into();
+        self.check_settings(&prompt)?;
+        let specs = self.specs(&prompt);
         self.draw(&specs, &AtomicBool::new(false), &mut collect)?;
         if collect.drawn.is_empty() {
             return Err(collect.failure.unwrap_or_else(|| {
@@ -79,6 +82,21 @@ impl Pipeline {
         (0..self.best_of)
             .map(|candidate| self.options.resolve(&defaults, prompt, self.seed, candidate))
             .collect()
+    }
+
+    /// Finds out whether the settings suit the model, by starting the first
+    /// candidate of `prompt`. All candidates of a run share their settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] from the generator. Other failures are the
+    /// candidate's own and appear when it is drawn.
+    pub fn check_settings(&mut self, prompt: &Prompt) -> Result<()> {
+        let Some(spec) = self.specs(prompt).into_iter().next() else { return Ok(()) };
+        match self.generator.start(&spec) {
+            Err(error) if error.kind() == ErrorKind::InvalidConfig => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Draws and scores `specs`, all of one prompt; see
@@ -131,6 +149,12 @@ impl Pipeline {
     }
 }
 
+fn needs_reward() -> Error {
+    let message = "a model other than the bundled one needs a reward";
+    Error::new(ErrorKind::InvalidConfig, message)
+        .with_hint("Name one with `--reward`, such as hps-v2.1.")
+}
+
 #[derive(Default)]
 struct Collect {
     drawn: Vec<Drawn>,
@@ -143,8 +167,10 @@ impl Observer for Collect {
             Event::CandidateFinished { candidate, image } => {
                 self.drawn.push(Drawn { candidate: (*candidate).clone(), image: (*image).clone() })
             }
-            Event::CandidateFailed { error, .. } if self.failure.is_none() => {
-                self.failure = Some(Error::new(error.kind(), error.full_message()));
+            Event::CandidateFailed { spec, error } => {
+                tracing::warn!(candidate = spec.candidate, "{}", error.full_message());
+                let first = || Error::new(error.kind(), error.full_message());
+                self.failure.get_or_insert_with(first);
             }
             _ => {}
         }
@@ -269,17 +295,18 @@ impl PipelineBuilder {
         let bundled = self.generator.is_none()
             && self.model.as_deref().is_none_or(|model| model == BUNDLED_GENERATOR);
         let scorer = match (self.ready_scorer, self.scorer) {
-            (Some(scorer), _) => scorer,
-            (None, Some(builder)) => builder.models(models.clone()).build()?,
-            (None, None) if bundled => {
-                Scorer::builder().reward("demo").models(models.clone()).build()?
+            (Some(_), Some(_)) => {
+                let message = "both a scorer to load and a loaded one are given";
+                return Err(Error::new(ErrorKind::InvalidConfig, message));
             }
-            (None, None) => {
-                return Err(Error::new(
-                    ErrorKind::InvalidConfig,
-                    "a model other than the bundled one needs a reward",
-                )
-                .with_hint("Name one with `--reward`, such as hps-v2.1."));
+            (Some(scorer), None) => scorer,
+            (None, builder) => {
+                let builder = builder.unwrap_or_default().or_models(&models);
+                match builder.named_reward() {
+                    Some(_) => builder.build()?,
+                    None if bundled => builder.reward("demo").build()?,
+                    None => return Err(needs_reward()),
+                }
             }
         };
         let (generator, digest) = match self.generator {

@@ -2,12 +2,13 @@
 //! threads while the model works on the pictures before them.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
-use hps_core::{Error, ErrorKind, Prepared, PreparedPair, Prompt, Result, Warning};
+use hps_core::{Error, ErrorKind, Prepared, Prompt, Result, Warning};
 use hps_reward::decode::{DecodeOptions, decode_file};
 
 use crate::scorer::Scorer;
@@ -105,17 +106,26 @@ impl Scorer {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let stopped = stop.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
             let Some(item) = items.get(index).filter(|_| !stopped) else { return };
-            let ready = match decode_file(&item.path, &options.decode) {
-                Ok(decoded) => Ready {
-                    index,
-                    prepared: self.prepare(&decoded.image),
-                    warnings: decoded.warnings,
-                },
-                Err(error) => Ready { index, prepared: Err(error), warnings: Vec::new() },
-            };
+            // A reward of somebody else that panics on some picture must not take the
+            // others with it; nothing it touched is used afterwards.
+            let read = AssertUnwindSafe(|| self.read_file(index, item, options));
+            let ready = catch_unwind(read).unwrap_or_else(|_| {
+                let message = format!("{}: preparing the picture panicked", item.path.display());
+                let prepared = Err(Error::new(ErrorKind::Model, message));
+                Ready { index, prepared, warnings: Vec::new() }
+            });
             if sender.send(ready).is_err() {
                 return;
             }
+        }
+    }
+
+    fn read_file(&self, index: usize, item: &ScoreItem, options: &StreamOptions<'_>) -> Ready {
+        match decode_file(&item.path, &options.decode) {
+            Ok(decoded) => {
+                Ready { index, prepared: self.prepare(&decoded.image), warnings: decoded.warnings }
+            }
+            Err(error) => Ready { index, prepared: Err(error), warnings: Vec::new() },
         }
     }
 
@@ -131,6 +141,9 @@ impl Scorer {
             // Which pictures share a batch depends on which thread was quicker;
             // scores do not depend on the batch.
             let batch: Vec<Ready> = receiver.iter().take(options.batch_size.max(1)).collect();
+            if batch.is_empty() && in_order.next == items.len() {
+                return ControlFlow::Continue(());
+            }
             if options.cancel.load(Ordering::Relaxed) {
                 // What is scored is kept, even behind a picture that is not.
                 in_order.waiting.into_values().map(&mut *sink).all(|flow| flow.is_continue());
@@ -156,38 +169,15 @@ impl Scorer {
     }
 
     fn score_one_batch(&self, items: &[ScoreItem], batch: Vec<Ready>) -> Vec<ScoreOutcome> {
-        let good: Vec<(&Ready, &Vec<Prepared>)> = batch
-            .iter()
-            .filter_map(|ready| ready.prepared.as_ref().ok().map(|prepared| (ready, prepared)))
-            .collect();
-        let mut columns: Vec<_> = (0..self.rewards().count())
-            .map(|part| {
-                let pairs: Vec<PreparedPair<'_>> = good
-                    .iter()
-                    .map(|(ready, prepared)| PreparedPair {
-                        image: &prepared[part],
-                        prompt: &items[ready.index].prompt,
-                    })
-                    .collect();
-                self.score_part(part, &pairs).into_iter()
-            })
-            .collect();
-        drop(good);
-        let finish = |ready: Ready| {
-            let scores = ready.prepared.and_then(|_| {
-                let lost = || Error::new(ErrorKind::Model, "the reward returned too few scores");
-                // Every column moves on, even after one has failed.
-                let row: Vec<Result<f32>> = columns
-                    .iter_mut()
-                    .map(|column| column.next().unwrap_or_else(|| Err(lost())))
-                    .collect();
-                row.into_iter().collect()
-            });
+        let pairs: Vec<_> =
+            batch.iter().map(|ready| (&ready.prepared, &items[ready.index].prompt)).collect();
+        let rows = self.score_rows(&pairs);
+        let finish = |(ready, scores): (Ready, Result<Vec<f32>>)| {
             let mut warnings = ready.warnings;
             warnings.extend(self.check_prompt(&items[ready.index].prompt));
             ScoreOutcome { index: ready.index, scores, warnings }
         };
-        batch.into_iter().map(finish).collect()
+        batch.into_iter().zip(rows).map(finish).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use hps_weights::registry::ModelKind;
 use hps_weights::{ModelFiles, ModelRef};
 
 use crate::bundled;
-use crate::models::{FoundReward, ModelStore};
+use crate::models::{FoundReward, ModelStore, weights_file};
 
 /// What a model is checked against.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,10 @@ impl ModelStore {
     ///
     /// When the model is missing or damaged, or does not fit.
     pub fn verify(&self, reference: &ModelRef, options: &VerifyOptions) -> Result<String> {
+        self.clone().with_downloads(self.downloads().offline()).verify_here(reference, options)
+    }
+
+    fn verify_here(&self, reference: &ModelRef, options: &VerifyOptions) -> Result<String> {
         if let ModelRef::Registry(name) = reference {
             let entry = self.entry(name)?;
             for entry in entry.with_requirements() {
@@ -45,11 +49,14 @@ impl ModelStore {
         let files = match reference {
             ModelRef::Path(path) => ModelFiles::open(path)?,
             ModelRef::Bundled(name) => bundled::files(name)?,
+            ModelRef::Hub { repo, revision, file: Some(file) } => {
+                ModelFiles::open(self.downloads().file(repo, revision.as_deref(), file)?)?
+            }
             _ => return self.verify_generator(reference),
         };
         match (files.as_single_file(), files.contains("model_index.json")) {
             (None, true) => self.verify_generator(reference),
-            (Some(_), _) if options.arch.is_none() => describe_file(&files),
+            _ if options.arch.is_none() => describe(&files),
             _ => self.verify_reward(RewardKind::Demo, reference, options),
         }
     }
@@ -93,9 +100,9 @@ impl ModelStore {
     }
 }
 
-fn describe_file(files: &ModelFiles) -> Result<String> {
-    let name = files.list()?.into_iter().next().unwrap_or_default();
-    let checkpoint = files.checkpoint(&name)?;
+/// Weights of which nothing is known but what they say themselves.
+fn describe(files: &ModelFiles) -> Result<String> {
+    let checkpoint = weights_file(files)?;
     let digest = hps_weights::digest::model(files)?;
     Ok(format!(
         "readable: {} tensors, {}, {}, sha256 {digest}; name its reward with --reward to check \

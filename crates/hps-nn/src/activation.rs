@@ -36,19 +36,7 @@ impl Activation {
                 Activation::Silu => xs.silu(),
             };
         }
-        let flat = xs.flatten_all()?;
-        let count = flat.elem_count();
-        let whole = count / BLOCK * BLOCK;
-        let out = if whole == count {
-            map_rows(&flat, BLOCK, Elementwise(self))?
-        } else if whole == 0 {
-            map_rows(&flat, count.max(1), Elementwise(self))?
-        } else {
-            let head = map_rows(&flat.narrow(0, 0, whole)?, BLOCK, Elementwise(self))?;
-            let tail = flat.narrow(0, whole, count - whole)?;
-            Tensor::cat(&[&head, &map_rows(&tail, count - whole, Elementwise(self))?], 0)?
-        };
-        out.reshape(xs.shape())
+        map_rows(xs, BLOCK, Elementwise(self))
     }
 }
 

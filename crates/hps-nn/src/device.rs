@@ -23,13 +23,36 @@ pub fn open_device(spec: DeviceSpec) -> Result<Device> {
     }
 }
 
-/// The name of the arithmetic used on `device`, for records.
+/// The name of the arithmetic used on `device`, for records. Processors with
+/// different instructions may differ in the last bits of a result.
 pub fn kernel_name(device: &Device) -> &'static str {
     match device {
-        Device::Cpu => "candle-cpu",
+        Device::Cpu => host_kernel(),
         Device::Cuda(_) => "candle-cuda",
         Device::Metal(_) => "candle-metal",
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn host_kernel() -> &'static str {
+    // The choice that `gemm` makes at run time.
+    if std::is_x86_feature_detected!("avx512f") {
+        "gemm-avx512"
+    } else if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+        "gemm-avx2"
+    } else {
+        "gemm-portable"
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+fn host_kernel() -> &'static str {
+    "gemm-neon"
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn host_kernel() -> &'static str {
+    "gemm-portable"
 }
 
 fn unavailable(spec: DeviceSpec, error: candle_core::Error) -> Error {

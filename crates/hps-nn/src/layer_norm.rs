@@ -31,8 +31,11 @@ impl LayerNorm {
     ///
     /// # Errors
     ///
-    /// When a parameter is not `f32`.
+    /// When a parameter is not `f32`, or the two differ in shape.
     pub fn new(weight: Tensor, bias: Tensor, eps: f64) -> Result<Self> {
+        if weight.dims() != bias.dims() {
+            candle_core::bail!("weight {:?} and bias {:?} differ", weight.shape(), bias.shape())
+        }
         let host = if weight.device().is_cpu() {
             Some((weight.to_vec1()?, bias.to_vec1()?))
         } else {

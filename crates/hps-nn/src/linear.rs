@@ -47,10 +47,10 @@ impl Linear {
         let ys = if xs.device().is_cpu() {
             each_item(xs, |item| matmul(item, &weight))?
         } else if xs.rank() == 2 {
-            xs.matmul(&weight)?
+            matmul(xs, &weight)?
         } else {
             let (batch, rows, dim) = xs.dims3()?;
-            xs.reshape((batch * rows, dim))?.matmul(&weight)?.reshape((batch, rows, ()))?
+            matmul(&xs.reshape((batch * rows, dim))?, &weight)?.reshape((batch, rows, ()))?
         };
         match &self.bias {
             Some(bias) => ys.broadcast_add(bias),

@@ -1,5 +1,6 @@
 //! Rewards that are a CLIP underneath.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Device, Tensor};
@@ -20,6 +21,9 @@ use crate::text_cache::TextCache;
 
 /// Prompts whose embeddings are kept; 4 KiB each for ViT-H/14.
 const CACHED_PROMPTS: usize = 8192;
+
+/// Pictures that run through the tower at a time: bounds memory, changes no score.
+const PICTURES_PER_PASS: usize = 8;
 
 /// Tensors that some files carry and no computation needs.
 const IGNORED: &[&str] = &["position_ids", "attn_mask", "epoch"];
@@ -183,6 +187,7 @@ impl ClipReward {
             let ends: Vec<usize> = encodings.iter().map(|encoding| encoding.end).collect();
             let ids: Vec<Vec<u32>> = encodings.into_iter().map(|encoding| encoding.ids).collect();
             let rows = self.clip.text_features(&ids, &ends).map_err(model_error)?;
+            tracing::debug!(reward = %self.kind, prompts = missing.len(), "embedded prompts");
             for (index, row) in rows.into_iter().enumerate() {
                 let row: Arc<[f32]> = row.into();
                 cache.insert(missing[index], row.clone());
@@ -217,12 +222,12 @@ impl ClipReward {
     fn score_batch(&self, batch: &[PreparedPair<'_>]) -> Result<Vec<Result<Score>>> {
         // One picture may stand beside many prompts: it runs through the tower once.
         let mut images: Vec<&Pixels> = Vec::new();
+        let mut places: HashMap<*const Pixels, usize> = HashMap::new();
         let mut rows = Vec::with_capacity(batch.len());
         for pair in batch {
             let pixels: &Pixels = pair.image.downcast_ref()?;
-            let known = images.iter().position(|other| std::ptr::eq(*other, pixels));
-            rows.push(known.unwrap_or(images.len()));
-            if known.is_none() {
+            rows.push(*places.entry(pixels).or_insert(images.len()));
+            if places.len() > images.len() {
                 images.push(pixels);
             }
         }
@@ -231,7 +236,11 @@ impl ClipReward {
             true => Some(self.text_features(&prompts)?),
             false => None,
         };
-        let features = self.image_features(&images)?;
+        let mut features = Vec::with_capacity(images.len());
+        for images in images.chunks(PICTURES_PER_PASS) {
+            tracing::trace!(reward = %self.kind, pictures = images.len(), "vision tower");
+            features.extend(self.image_features(images)?);
+        }
         let score = |(index, row): (usize, usize)| {
             self.score_features(&features[row], texts.as_ref().map(|texts| &*texts[index]))
         };

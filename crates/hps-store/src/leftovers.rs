@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hps_core::Result;
+use hps_core::{Error, ErrorKind, Result};
 
 use crate::io_error::io_error;
 use crate::{atomic, names, provenance};
@@ -27,7 +27,19 @@ pub(crate) fn remove_stale(dir: &Path, wanted: &BTreeSet<String>) -> Result<()> 
 }
 
 /// Removes everything that a run wrote to its folder, and nothing else.
+///
+/// # Errors
+///
+/// [`ErrorKind::Conflict`] if the folder's manifest is that of another command.
 pub(crate) fn remove_run(dir: &Path) -> Result<()> {
+    let manifest = fs::read(dir.join(names::MANIFEST)).unwrap_or_default();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
+    if let Some(command) = manifest["command"].as_str().filter(|&command| command != "generate") {
+        let message = format!("{} holds a run of {command}", dir.display());
+        return Err(
+            Error::new(ErrorKind::Conflict, message).with_hint("Choose another folder with --out.")
+        );
+    }
     // Without its manifest nothing can mistake what is left for a run.
     atomic::remove_file(&dir.join(names::MANIFEST))?;
     remove_prompt(dir)?;

@@ -157,6 +157,14 @@ impl PromptDir {
         Ok(())
     }
 
+    /// Candidates that are among the best but have no picture: after
+    /// [`rescore`](Self::rescore) one that was left out may have risen. They are to be
+    /// drawn again.
+    pub fn lacking(&self) -> Vec<SampleSpec> {
+        let kept = self.ranking().into_iter().take(self.top.unwrap_or(usize::MAX));
+        kept.filter(|drawn| drawn.image.is_none()).map(|d| d.candidate.spec.clone()).collect()
+    }
+
     fn append(&mut self, record: Record) -> Result<()> {
         self.writer.append(&record)?;
         self.records.insert(record.spec().candidate, record);
@@ -201,7 +209,7 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::armed::killed_after;
-    use crate::fixture::{candidate, manifest, session, spec, specs, store};
+    use crate::fixture::{SCORES, candidate, manifest, session, spec, specs, store};
 
     fn open(dir: &Path, top: Option<usize>, expected: &[SampleSpec]) -> PromptDir {
         PromptDir::open(dir.to_owned(), top, manifest(6).model, expected).unwrap()
@@ -229,6 +237,30 @@ mod tests {
         assert_eq!(png::text(&bytes).unwrap()["candidate"], "3");
         prompt.finish().unwrap();
         assert_eq!(completed(dir.path(), None, &specs(4)), [0, 3]);
+    }
+
+    #[test]
+    fn a_candidate_that_rises_after_rescoring_lacks_its_picture() {
+        let dir = tempfile::tempdir().unwrap();
+        session(dir.path(), Some(2), &[0, 1, 2, 3, 4]).unwrap();
+        let mut prompt = open(dir.path(), Some(2), &specs(5));
+        assert!(prompt.lacking().is_empty());
+        let turned = |drawn: &[&Candidate]| {
+            let raw = |candidate: &&Candidate| SCORES[candidate.spec.candidate as usize].unwrap();
+            drawn.iter().map(|candidate| Score::new(-raw(candidate))).collect()
+        };
+        prompt.rescore(turned).unwrap();
+        let lacking: Vec<u32> = prompt.lacking().iter().map(|spec| spec.candidate).collect();
+        assert_eq!(lacking, [3, 0]);
+        for index in lacking {
+            store(&mut prompt, index).unwrap();
+        }
+        prompt.rescore(turned).unwrap();
+        assert!(prompt.lacking().is_empty());
+        let result = prompt.finish().unwrap();
+        let pictures = result.ranked.iter().filter(|ranked| ranked.image.is_some()).count();
+        assert_eq!(pictures, 2);
+        assert!(result.ranked[..2].iter().all(|ranked| ranked.image.is_some()));
     }
 
     #[test]

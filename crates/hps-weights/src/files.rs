@@ -69,7 +69,10 @@ impl ModelFiles {
     pub fn folder(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         if !path.is_dir() {
-            let what = format!("there is no folder {}", path.display());
+            let what = match path.exists() {
+                true => format!("{} is a file, not a folder", path.display()),
+                false => format!("there is no folder {}", path.display()),
+            };
             return Err(Error::new(ErrorKind::NotFound, what).with_hint(FOLDER_HINT));
         }
         Ok(ModelFiles { place: Place::Folder(path.into()) })

@@ -62,7 +62,7 @@ pub struct TextConfig {
 }
 
 /// The epsilon of `torch.nn.LayerNorm`.
-const DEFAULT_EPS: f64 = 1e-5;
+pub(crate) const DEFAULT_EPS: f64 = 1e-5;
 
 impl VisionConfig {
     /// Patches plus the class token.
@@ -130,7 +130,7 @@ impl ClipConfig {
 
     fn validated(self) -> Result<Self> {
         let v = &self.vision;
-        check("vision", v.width, v.heads, v.layers)?;
+        check("vision", [v.width, v.heads, v.layers, v.mlp_width])?;
         if v.patch_size == 0 || v.image_size == 0 || !v.image_size.is_multiple_of(v.patch_size) {
             return Err(invalid(format!(
                 "an image of {} pixels does not split into patches of {}",
@@ -138,8 +138,9 @@ impl ClipConfig {
             )));
         }
         self.text.validate()?;
-        if self.embed_dim == 0 {
-            return Err(invalid("embed_dim is 0".into()));
+        if !(1..=MAX_DIMENSION).contains(&self.embed_dim) || v.image_size > MAX_DIMENSION {
+            let (dim, size) = (self.embed_dim, v.image_size);
+            return Err(invalid(format!("embed_dim is {dim} and image_size {size}")));
         }
         Ok(self)
     }
@@ -147,21 +148,33 @@ impl ClipConfig {
 
 impl TextConfig {
     fn validate(&self) -> Result<()> {
-        check("text", self.width, self.heads, self.layers)?;
-        if self.context_length < 2 || self.vocab_size == 0 {
-            return Err(invalid("the text tower reads no tokens".into()));
+        check("text", [self.width, self.heads, self.layers, self.mlp_width])?;
+        let (length, vocabulary) = (self.context_length, self.vocab_size);
+        if !(2..=MAX_DIMENSION).contains(&length) || !(1..=MAX_VOCABULARY).contains(&vocabulary) {
+            return Err(invalid(format!("the text tower reads {length} of {vocabulary} tokens")));
         }
         Ok(())
     }
 }
 
-fn check(tower: &str, width: usize, heads: usize, layers: usize) -> Result<()> {
-    if width == 0 || heads == 0 || !width.is_multiple_of(heads) || layers == 0 {
-        return Err(invalid(format!(
-            "the {tower} tower has width {width}, {heads} heads and {layers} layers"
-        )));
+/// Far above any model, far below what would overflow or fill the memory.
+const MAX_DIMENSION: usize = 1 << 16;
+const MAX_LAYERS: usize = 1 << 10;
+const MAX_VOCABULARY: usize = 1 << 24;
+
+fn check(tower: &str, [width, heads, layers, mlp_width]: [usize; 4]) -> Result<()> {
+    let fits = (1..=MAX_DIMENSION).contains(&width)
+        && (1..=MAX_DIMENSION).contains(&mlp_width)
+        && (1..=MAX_LAYERS).contains(&layers)
+        && heads > 0
+        && width.is_multiple_of(heads);
+    if fits {
+        return Ok(());
     }
-    Ok(())
+    Err(invalid(format!(
+        "the {tower} tower has width {width}, {heads} heads, {layers} layers and an MLP of \
+         {mlp_width}"
+    )))
 }
 
 fn invalid(message: String) -> Error {
@@ -186,5 +199,7 @@ mod tests {
         let odd = r#"{"embed_dim": 8, "vision_cfg": {"image_size": 30, "layers": 1, "width": 64,
             "patch_size": 7}, "text_cfg": {"width": 8, "heads": 3, "layers": 1}}"#;
         assert!(ClipConfig::from_open_clip(odd).is_err());
+        let huge = odd.replace("30", "8000000000000").replace('7', "8").replace('3', "2");
+        assert!(ClipConfig::from_open_clip(&huge).is_err());
     }
 }

@@ -98,6 +98,17 @@ impl ScorerBuilder {
         self
     }
 
+    /// The reward, if one was named.
+    pub(crate) fn named_reward(&self) -> Option<&str> {
+        self.reward.as_deref()
+    }
+
+    /// The same with models from `models`, unless they were given already.
+    pub(crate) fn or_models(mut self, models: &ModelStore) -> Self {
+        self.models.get_or_insert_with(|| models.clone());
+        self
+    }
+
     /// Finds the weights and loads them.
     ///
     /// # Errors
@@ -141,7 +152,7 @@ impl ScorerBuilder {
             let reward = Arc::new(ClipReward::load(kind, &found.weights, options)?);
             let (file, seconds) = (found.weights.clip.name(), begun.elapsed().as_secs_f64());
             tracing::info!(reward = %kind, file, seconds, "loaded");
-            parts.push(Part { reward, weight, digests: found.digests });
+            parts.push(Part::new(reward, weight, found.digests));
         }
         Ok(Scorer { parts, combine: self.combine })
     }

@@ -2,14 +2,16 @@
 
 mod builder;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hps_core::{
-    Error, ErrorKind, Image, Prepared, PreparedPair, Prompt, Result, Reward, RewardInfo, Warning,
-    rank_descending,
+    Error, ErrorKind, Image, Prepared, PreparedPair, Prompt, Result, Reward, RewardInfo, Score,
+    Warning, rank_descending,
 };
 use hps_reward::Combine;
-use hps_weights::digest::DigestTask;
+use hps_weights::digest::{self, DigestTask};
+use rayon::prelude::*;
 
 pub use builder::ScorerBuilder;
 
@@ -33,7 +35,15 @@ pub struct Scorer {
 struct Part {
     reward: Arc<dyn Reward>,
     weight: f64,
+    /// Rewards are promised to score from one thread at a time.
+    turn: Mutex<()>,
     digests: Vec<DigestTask>,
+}
+
+impl Part {
+    fn new(reward: Arc<dyn Reward>, weight: f64, digests: Vec<DigestTask>) -> Self {
+        Part { reward, weight, turn: Mutex::new(()), digests }
+    }
 }
 
 impl std::fmt::Debug for Part {
@@ -59,8 +69,7 @@ impl Scorer {
 
     /// A scorer of your own reward.
     pub fn from_reward(reward: impl Reward + 'static) -> Self {
-        let part = Part { reward: Arc::new(reward), weight: 1.0, digests: Vec::new() };
-        Scorer { parts: vec![part], combine: Combine::Sum }
+        Scorer { parts: vec![Part::new(Arc::new(reward), 1.0, Vec::new())], combine: Combine::Sum }
     }
 
     /// The score of one picture. With several rewards it is the combined one of
@@ -76,33 +85,26 @@ impl Scorer {
     }
 
     /// One score per pair, in order. Pairs of equal prompts form a group for
-    /// [`Combine`]. One bad pair leaves the others alone.
+    /// [`Combine`]. One bad pair leaves the others alone. Pictures are prepared on
+    /// all cores, and one that stands in several pairs only once.
     pub fn score_batch(&self, pairs: &[(&Image, &Prompt)]) -> Vec<Result<f32>> {
-        let prepared: Vec<Result<Vec<Prepared>>> =
-            pairs.iter().map(|(image, _)| self.prepare(image)).collect();
-        let mut rows: Vec<Result<Vec<f32>>> = prepared
+        let mut places = HashMap::new();
+        let mut images: Vec<&Image> = Vec::new();
+        let rows: Vec<usize> = pairs
             .iter()
-            .map(|row| match row {
-                Ok(_) => Ok(Vec::new()),
-                Err(error) => Err(Error::new(error.kind(), error.full_message())),
+            .map(|(image, _)| {
+                *places.entry(image.as_rgb8().as_ptr()).or_insert_with(|| {
+                    images.push(image);
+                    images.len() - 1
+                })
             })
             .collect();
-        for part in 0..self.parts.len() {
-            let good = prepared.iter().zip(pairs).filter_map(|(row, (_, prompt))| {
-                row.as_ref().ok().map(|row| PreparedPair { image: &row[part], prompt })
-            });
-            let mut scores = self.score_part(part, &good.collect::<Vec<_>>()).into_iter();
-            for (row, _) in rows.iter_mut().zip(&prepared).filter(|(_, prepared)| prepared.is_ok())
-            {
-                match (scores.next().unwrap_or_else(|| Err(too_few())), row.as_mut()) {
-                    (Ok(score), Ok(row)) => row.push(score),
-                    (Err(error), Ok(_)) => *row = Err(error),
-                    (_, Err(_)) => {}
-                }
-            }
-        }
+        let prepared: Vec<Result<Vec<Prepared>>> =
+            images.par_iter().map(|image| self.prepare(image)).collect();
         let prompts: Vec<&Prompt> = pairs.iter().map(|(_, prompt)| *prompt).collect();
-        self.combine(&prompts, rows)
+        let items: Vec<_> = rows.iter().map(|&row| &prepared[row]).zip(prompts.clone()).collect();
+        let raw = self.score_rows(&items);
+        self.combine(&prompts, raw)
     }
 
     /// Pictures of one prompt from best to worst; ties keep the order given.
@@ -175,14 +177,39 @@ impl Scorer {
         self.parts.iter().map(|part| part.reward.prepare(image)).collect()
     }
 
-    /// Raw scores by the reward at `part`.
-    pub(crate) fn score_part(&self, part: usize, pairs: &[PreparedPair<'_>]) -> Vec<Result<f32>> {
-        let scores = self.parts[part].reward.score_prepared(pairs);
-        scores.into_iter().map(|score| score.map(|score| score.value())).collect()
+    /// The raw scores of prepared pictures: one row per item with one score per
+    /// reward, or the first error.
+    pub(crate) fn score_rows(
+        &self,
+        items: &[(&Result<Vec<Prepared>>, &Prompt)],
+    ) -> Vec<Result<Vec<f32>>> {
+        let copy = |error: &Error| Error::new(error.kind(), error.full_message());
+        let mut rows: Vec<Result<Vec<f32>>> = items
+            .iter()
+            .map(|(prepared, _)| prepared.as_ref().map(|_| Vec::new()).map_err(copy))
+            .collect();
+        for (index, part) in self.parts.iter().enumerate() {
+            let good = items.iter().filter_map(|(prepared, prompt)| {
+                let image = prepared.as_ref().ok()?.get(index)?;
+                Some(PreparedPair { image, prompt })
+            });
+            let turn = part.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut scores = part.reward.score_prepared(&good.collect::<Vec<_>>()).into_iter();
+            drop(turn);
+            for (row, _) in rows.iter_mut().zip(items).filter(|(_, (prepared, _))| prepared.is_ok())
+            {
+                match (scores.next().unwrap_or_else(|| Err(too_few())), row.as_mut()) {
+                    (Ok(score), Ok(row)) => row.push(score.value()),
+                    (Err(error), Ok(_)) => *row = Err(error),
+                    (_, Err(_)) => {}
+                }
+            }
+        }
+        rows
     }
 
     /// One score per row of raw scores. Rows of equal prompts form a group; rows
-    /// with an error stay out of it.
+    /// with an error stay out of it. A score that is not finite is an error.
     pub fn combine(&self, prompts: &[&Prompt], rows: Vec<Result<Vec<f32>>>) -> Vec<Result<f32>> {
         if self.is_single() {
             return rows.into_iter().map(|row| row.and_then(|row| first(&row))).collect();
@@ -212,21 +239,28 @@ impl Scorer {
         }
         let finish = |(row, score): (Result<Vec<f32>>, Option<f32>)| match (row, score) {
             (Err(error), _) => Err(error),
-            (Ok(_), Some(score)) => Ok(score),
+            (Ok(_), Some(score)) => Score::new(score).map(Score::value),
             (Ok(_), None) => Err(too_few()),
         };
         rows.into_iter().zip(combined).map(finish).collect()
     }
 }
 
-/// The digests of a reward's files, joined by `+` where there are several.
+/// The digest of a reward's weights. Where they are several files it is, as for a
+/// folder, the digest of their digests, one a line.
 fn digests(tasks: &[DigestTask], wait: bool) -> Result<Option<String>> {
     let digest = |task: &DigestTask| match wait {
         true => task.wait().map(Some),
         false => task.try_get().transpose(),
     };
     let digests: Option<Vec<_>> = tasks.iter().map(digest).collect::<Result<_>>()?;
-    Ok(digests.map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")))
+    Ok(digests.map(|list| match &list[..] {
+        [digest] => digest.to_string(),
+        _ => {
+            let lines: String = list.iter().map(|digest| format!("{digest}\n")).collect();
+            digest::bytes(lines.as_bytes()).to_string()
+        }
+    }))
 }
 
 fn first(row: &[f32]) -> Result<f32> {

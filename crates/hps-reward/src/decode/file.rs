@@ -24,11 +24,15 @@ pub fn decode_file(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<De
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(from_io)?;
-    let metadata = file.metadata().map_err(from_io)?;
+    let metadata = std::fs::metadata(path).map_err(from_io)?;
     if metadata.is_dir() {
         return Err(Error::new(ErrorKind::Io, "is a folder, not an image"));
     }
+    if !metadata.is_file() {
+        // Opening a pipe would wait for somebody who writes to it, perhaps forever.
+        return Err(Error::new(ErrorKind::Io, "is a pipe or device, not a file"));
+    }
+    let file = File::open(path).map_err(from_io)?;
     let mut bytes = Vec::new();
     let mut file = file.take(SNIFF_BYTES as u64);
     file.read_to_end(&mut bytes).map_err(from_io)?;

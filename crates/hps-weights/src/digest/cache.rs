@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use hps_core::Result;
@@ -87,9 +88,15 @@ impl DigestCache {
         if let Some(folder) = folder {
             fs::create_dir_all(folder)?;
         }
+        // Several digests of one process end at about the same time: one after the
+        // other, each keeping what the others have found.
+        static TURN: Mutex<()> = Mutex::new(());
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = DigestCache::open(&self.path).entries;
+        entries.extend(self.entries.clone());
         let mut temporary = self.path.clone().into_os_string();
         temporary.push(format!(".{}.tmp", std::process::id()));
-        fs::write(&temporary, serde_json::to_vec_pretty(&self.entries)?)?;
+        fs::write(&temporary, serde_json::to_vec_pretty(&entries)?)?;
         fs::rename(&temporary, &self.path).inspect_err(|_| {
             let _ = fs::remove_file(&temporary);
         })
