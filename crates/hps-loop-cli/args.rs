@@ -131,13 +131,13 @@ pub struct Generate {
     #[command(flatten)]
     pub reward: RewardArgs,
     /// The seed of all randomness
-    #[arg(long, value_name = "SEED")]
+    #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Denoising steps
     #[arg(long, visible_alias = "steps", value_name = "N", help_heading = "Sampling")]
     pub num_inference_steps: Option<u32>,
     /// Classifier-free guidance; up to 1 turns it off
-    #[arg(long, value_name = "W", help_heading = "Sampling")]
+    #[arg(long, value_name = "W", allow_negative_numbers = true, help_heading = "Sampling")]
     pub guidance_scale: Option<f32>,
     /// What to steer away from
     #[arg(long, value_name = "PROMPT", help_heading = "Sampling")]
@@ -146,7 +146,7 @@ pub struct Generate {
     #[arg(long, value_name = "NAME", help_heading = "Sampling")]
     pub scheduler: Option<String>,
     /// Stochasticity of ddim, from 0 to 1
-    #[arg(long, value_name = "ETA", help_heading = "Sampling")]
+    #[arg(long, value_name = "ETA", allow_negative_numbers = true, help_heading = "Sampling")]
     pub eta: Option<f32>,
     /// Width in pixels
     #[arg(long, value_name = "PX", help_heading = "Sampling")]

@@ -197,17 +197,29 @@ impl Outcome {
         format!("{}--- stderr\n{stderr}", self.redact(&self.stdout))
     }
 
-    /// Replaces folders, seconds and long fractions.
+    /// Replaces folders, digests, kernels, seconds and long fractions.
     fn redact(&self, text: &str) -> String {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
         let text = text.replace(&fixtures.display().to_string(), "[FIXTURES]");
         let text = text.replace(&self.sandbox.display().to_string(), "[SANDBOX]");
-        mask_fractions(&text).replace(env!("CARGO_PKG_VERSION"), "[VERSION]")
+        let text = text.replace(env!("CARGO_PKG_VERSION"), "[VERSION]");
+        text.split_inclusive('\n').map(|line| mask_fractions(&mask_value(line))).collect()
     }
 }
 
-/// Puts `#` for the digits of numbers with four decimals or more, and of seconds:
-/// their last digits depend on the processor.
+/// Hides what the weights' digest and the processor's kernel are.
+fn mask_value(line: &str) -> String {
+    for key in ["\"weights_sha256\": \"", "\"kernel\": \""] {
+        if let Some((before, after)) = line.split_once(key) {
+            let rest = after.split_once('"').map_or("", |(_, rest)| rest);
+            return format!("{before}{key}[MASKED]\"{rest}");
+        }
+    }
+    line.to_owned()
+}
+
+/// Puts `#` for the digits of numbers with four decimals or more, whose last ones
+/// depend on the processor, and of seconds.
 fn mask_fractions(text: &str) -> String {
     let number = |c: char| c.is_ascii_digit() || c == '.';
     let mut masked = String::new();
@@ -216,7 +228,7 @@ fn mask_fractions(text: &str) -> String {
         let (before, from) = rest.split_at(start);
         let (word, after) = from.split_at(from.find(|c| !number(c)).unwrap_or(from.len()));
         let decimals = word.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-        let seconds = decimals == 1 && after.starts_with(" s");
+        let seconds = decimals == 1 && (after.starts_with(" s\n") || after.starts_with(" s,"));
         masked.push_str(before);
         match decimals >= 4 || seconds {
             true => masked.extend(word.chars().map(|c| if c == '.' { c } else { '#' })),

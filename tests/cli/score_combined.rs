@@ -6,17 +6,22 @@ use serde_json::Value;
 use crate::files::gradient_ppm;
 use crate::harness::{Hps, Sandbox, keys, score};
 
-/// `score` of four pictures by two rewards.
-fn combined(words: &str) -> Hps {
+/// The options of two rewards.
+const BOTH: &str = "--reward hps-v2.1,clip-score";
+
+/// `score` of four pictures with the small weights for each of `rewards`.
+fn score_by(rewards: &[&str], words: &str) -> Hps {
     let sandbox = Sandbox::new();
     for seed in 0..4 {
         sandbox.write(&format!("{seed}.ppm"), gradient_ppm(24 + 8 * seed, 30, 3 * seed));
     }
-    let command = sandbox.hps("score --prompt fox").tiny_weights("hps-v2.1");
-    command
-        .tiny_weights("clip-score")
-        .args(words.split(' '))
-        .args(["0.ppm", "1.ppm", "2.ppm", "3.ppm"])
+    let command = sandbox.hps("score --prompt fox 0.ppm 1.ppm 2.ppm 3.ppm");
+    let command = rewards.iter().fold(command, |command, id| command.tiny_weights(id));
+    command.args(words.split_whitespace())
+}
+
+fn combined(words: &str) -> Hps {
+    score_by(&["hps-v2.1", "clip-score"], words)
 }
 
 fn records(words: &str) -> Vec<Value> {
@@ -63,9 +68,10 @@ fn each_method_is_what_its_name_says() {
 
 #[test]
 fn raw_scores_are_those_of_each_reward_alone() {
-    let both = records("--reward hps-v2.1,clip-score");
+    let both = records(BOTH);
     for reward in ["hps-v2.1", "clip-score"] {
-        let alone = records(&format!("--reward {reward}"));
+        let words = format!("--format json --reward {reward}");
+        let alone = score_by(&[reward], &words).expect(0).list("results");
         for (both, alone) in both.iter().zip(&alone) {
             assert_eq!(both["scores"][reward], alone["score"]);
             assert!(alone.get("scores").is_none(), "{alone}");
@@ -89,8 +95,7 @@ fn the_record_describes_every_part() {
 #[test]
 fn csv_and_table_show_combined_scores() {
     for format in ["csv", "table", "jsonl"] {
-        let words =
-            format!("--format {format} --combine rank --reward hps-v2.1,clip-score --top 1");
+        let words = format!("--format {format} --combine rank {BOTH} --top 1");
         let shown = combined(&words).expect(0).shown();
         assert_snapshot!(format!("score_combined_{format}"), shown);
     }

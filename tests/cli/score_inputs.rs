@@ -69,10 +69,11 @@ fn names_come_from_standard_input() {
 #[test]
 fn nothing_to_score_is_no_success() {
     let sandbox = folder();
-    let outcome = json(&sandbox, "--prompt x -").stdin("\n").run();
-    assert_eq!(outcome.code, Some(2), "{outcome:?}");
-    let outcome = json(&sandbox, "--pairs -").stdin("").run();
-    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    // Above all no gate that is passed.
+    for words in ["--prompt x - --threshold 0.9", "--pairs -"] {
+        let outcome = json(&sandbox, words).stdin("\n").refused();
+        assert!(outcome.stderr.contains("nothing to score"), "{outcome:?}");
+    }
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn files_that_cannot_be_read_are_one_record_each() {
 
     sandbox.write("closed.png", std::fs::read(picture("small.png")).unwrap());
     let path = sandbox.path("closed.png");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(&path).is_ok() {
         eprintln!("skipped closed.png: root reads every file");
         return;

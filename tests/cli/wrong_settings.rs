@@ -14,7 +14,8 @@ fn score(words: &str) -> String {
 /// What `generate` says to `words`; it must not have written anything.
 fn generate(words: &str) -> String {
     let sandbox = Sandbox::new();
-    let command = sandbox.hps("generate fox --num-inference-steps 1 --out run");
+    let command = sandbox.hps("generate fox --out run");
+    let command = command.env("HPS_LOOP_GENERATE__NUM_INFERENCE_STEPS", "1");
     let shown = command.args(words.split_whitespace()).refused().shown();
     assert!(!sandbox.path("run").exists(), "{words}");
     shown
@@ -56,9 +57,14 @@ fn settings_of_a_score_must_be_known() {
         "--reward hps-v2.1 --weights file.pt",
         "--reward hps-v2.1 --weights hps-v3=file.pt",
         "--reward hps-v2.1 --arch hps-v3=file.json",
-        "--reward hps-v2.1 --pairs missing.jsonl",
     ];
     assert_snapshot!("wrong_score_settings", all(score, &lines));
+}
+
+#[test]
+fn weights_of_a_reward_that_is_not_used_are_a_mistake() {
+    let shown = score("--reward demo");
+    assert!(shown.contains("hps-v2.1") && shown.contains("--reward"), "{shown}");
 }
 
 #[test]

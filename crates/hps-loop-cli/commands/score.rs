@@ -53,6 +53,8 @@ pub fn run(global: &Global, args: &Score) -> anyhow::Result<Exit> {
         (None, Some(prompt)) => inputs::images(&args.images, prompt)?,
         (None, None) => anyhow::bail!("there is no prompt; give one with --prompt"),
     };
+    // An empty list must not pass a gate.
+    anyhow::ensure!(!inputs.is_empty(), "there is nothing to score");
     let spinner = Spinner::new(global, "loading the reward");
     let scorer = builder.build()?;
     spinner.finish();
