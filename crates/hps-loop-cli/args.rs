@@ -158,10 +158,10 @@ pub struct Generate {
     #[arg(long, short, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
     /// Go on with the run in the folder
-    #[arg(long, conflicts_with = "overwrite", help_heading = "Output")]
+    #[arg(long, requires = "out", conflicts_with = "overwrite", help_heading = "Output")]
     pub resume: bool,
     /// Replace the run in the folder
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, requires = "out", help_heading = "Output")]
     pub overwrite: bool,
     /// How to print the ranked candidates
     #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]

@@ -111,8 +111,8 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
+/// A line may have more than these two, such as the id of a data set.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct PairLine {
     image: PathBuf,
     prompt: String,
@@ -152,7 +152,7 @@ pub fn pairs(path: &Path) -> anyhow::Result<Vec<Input>> {
     Ok(lines.filter_map(parse).collect())
 }
 
-/// Prompts given as arguments and, one a line, in a file.
+/// Prompts given as arguments and, one a line, in a file. Empty lines are skipped.
 ///
 /// # Errors
 ///
@@ -166,6 +166,8 @@ pub fn prompts(arguments: &[String], file: Option<&Path>) -> anyhow::Result<Vec<
             fs::read_to_string(path)
         };
         let text = text.with_context(|| format!("cannot read prompts from {}", path.display()))?;
+        // Windows editors put a byte order mark in front.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         prompts.extend(text.lines().filter(|line| !line.trim().is_empty()).map(Prompt::from));
     }
     anyhow::ensure!(!prompts.is_empty(), "there is no prompt");

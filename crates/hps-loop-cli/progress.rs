@@ -36,7 +36,7 @@ impl Progress {
     pub fn new(global: &Global, label: &'static str, total: u64) -> Self {
         let terminal = std::io::stderr().is_terminal() && !global.quiet;
         let bar = bar(Some(total), terminal);
-        let template = "{bar:24} {pos}/{len} {prefix}  {elapsed} elapsed, {eta} left  {msg}";
+        let template = "{bar:16} {pos}/{len} {prefix}, {eta} left  {wide_msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
@@ -87,6 +87,9 @@ impl Spinner {
     pub fn new(global: &Global, text: impl Into<String>) -> Self {
         let visible = std::io::stderr().is_terminal() && !global.quiet;
         let bar = bar(None, visible).with_message(text.into());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
+            bar.set_style(style);
+        }
         if visible {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
@@ -140,7 +143,7 @@ impl hps_loop::weights::hub::DownloadObserver for DownloadBar {
             return;
         }
         let bar = bar(size, true);
-        let template = "{prefix}  {bar:24} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left";
+        let template = "{bar:16} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left  {prefix}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }

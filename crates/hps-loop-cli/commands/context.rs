@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context as _;
 use hps_loop::config::{Config, ConfigLoader, Loaded, Override};
 use hps_loop::{
-    Downloads, Error, ErrorKind, ModelStore, RewardKind, RewardSpec, Scorer, ScorerBuilder,
+    DeviceSpec, Downloads, Error, ErrorKind, ModelStore, RewardKind, RewardSpec, Scorer,
+    ScorerBuilder,
 };
 
 use crate::args::{Global, RewardArgs};
@@ -81,10 +82,12 @@ pub fn scorer(
         builder = builder.reward(reward);
     }
     for (id, reference) in &config.weights {
-        builder = builder.weights_of(id.parse()?, reference.clone());
+        let kind = id.parse().map_err(|error: Error| error.context("weights"))?;
+        builder = builder.weights_of(kind, reference.clone());
     }
     for (id, file) in &config.arch {
-        builder = builder.arch_of(id.parse()?, file.clone());
+        let kind = id.parse().map_err(|error: Error| error.context("arch"))?;
+        builder = builder.arch_of(kind, file.clone());
     }
     for arch in args.arch.iter().filter(|arch| split_arch(arch).is_none()) {
         builder = builder.arch(PathBuf::from(arch));
@@ -112,6 +115,12 @@ fn check_flags(reward: &str, args: &RewardArgs) -> hps_loop::Result<()> {
         .with_hint("Name the reward that it belongs to with `--reward`.")),
         None => Ok(()),
     }
+}
+
+/// Items per forward pass: as set, else what suits the device. On the CPU items are
+/// computed one by one anyway, so more in a batch only wait for each other.
+pub fn batch_size(set: Option<usize>, device: DeviceSpec, elsewhere: usize) -> usize {
+    set.unwrap_or(if device == DeviceSpec::Cpu { 1 } else { elsewhere })
 }
 
 /// Sizes the one pool that computes.

@@ -29,11 +29,12 @@ pub fn run(global: &Global, args: &Generate) -> anyhow::Result<Exit> {
     let cancel = Arc::new(AtomicBool::new(false));
     let models = context::models(global, &config, &cancel)?;
     let spinner = Spinner::new(global, "loading models");
+    let batch_size = context::batch_size(config.generate.batch_size, config.device, 4);
     let builder = Pipeline::builder()
         .model(&config.generate.model)
         .best_of(config.generate.best_of)
         .seed(Seed(config.generate.seed))
-        .batch_size(config.generate.batch_size)
+        .batch_size(batch_size)
         .options(sample_options(&config, args))
         .device(config.device)
         .precision(config.precision)
@@ -53,7 +54,7 @@ pub fn run(global: &Global, args: &Generate) -> anyhow::Result<Exit> {
         },
         top: args.top,
         settings: json!({
-            "batch_size": config.generate.batch_size,
+            "batch_size": batch_size,
             "device": config.device.to_string(),
             "threads": config.threads,
         }),

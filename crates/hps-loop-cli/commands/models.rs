@@ -128,7 +128,7 @@ fn list(store: &ModelStore, format: TextOrJson) -> anyhow::Result<Exit> {
                     format!("bundled:{}", model.name),
                     model.kind.to_owned(),
                     "yes".to_owned(),
-                    size(Some(model.size)),
+                    size(model.size),
                     "MIT OR Apache-2.0".to_owned(),
                     model.title.to_owned(),
                 ]);
@@ -138,7 +138,7 @@ fn list(store: &ModelStore, format: TextOrJson) -> anyhow::Result<Exit> {
                     entry.name.to_owned(),
                     entry.kind.as_str().to_owned(),
                     if store.downloads().is_cached(entry) { "yes" } else { "no" }.to_owned(),
-                    size(entry.total_size()),
+                    about(entry),
                     entry.licence.to_owned(),
                     format!("{}: {}", entry.title, entry.notes),
                 ]);
@@ -159,14 +159,23 @@ fn describe(store: &ModelStore, entry: &ModelEntry) -> serde_json::Value {
     json!({
         "name": entry.name, "kind": entry.kind.as_str(), "title": entry.title,
         "repo": entry.repo, "revision": entry.revision, "files": files,
-        "requires": entry.requires, "size": entry.total_size(), "licence": entry.licence,
+        "requires": entry.requires, "size": entry.total_size(),
+        "approximate_size": entry.approximate_bytes, "licence": entry.licence,
         "notes": entry.notes, "gated": entry.gated, "cached": store.downloads().is_cached(entry),
     })
 }
 
-fn size(bytes: Option<u64>) -> String {
+/// The exact size where it is known, else the approximate one.
+fn about(entry: &ModelEntry) -> String {
+    match entry.total_size() {
+        Some(bytes) => size(bytes),
+        None => format!("~{}", size(entry.approximate_bytes)),
+    }
+}
+
+fn size(bytes: u64) -> String {
     match bytes {
-        Some(bytes) => format!("{:.1} MB", bytes as f64 / 1e6),
-        None => "-".to_owned(),
+        0..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
     }
 }

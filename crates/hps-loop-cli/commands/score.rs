@@ -1,7 +1,7 @@
 //! `hps-loop score`.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -65,7 +65,7 @@ pub fn run(global: &Global, args: &Score) -> anyhow::Result<Exit> {
     work.quiet = global.quiet;
     let options = StreamOptions {
         decode,
-        batch_size: config.score.batch_size,
+        batch_size: context::batch_size(config.score.batch_size, config.device, 8),
         decode_threads: threads,
         cancel: &cancel,
     };
@@ -148,8 +148,11 @@ impl<'a> Work<'a> {
 
     /// Scores all items; `true` if it was interrupted.
     fn score(&mut self, global: &Global, options: &StreamOptions<'_>) -> anyhow::Result<bool> {
-        let mut progress = Progress::new(global, "pictures", self.items.len() as u64);
         let (scorer, streams) = (self.scorer, self.streams());
+        // Results that scroll by on the terminal are progress enough.
+        let quiet = global.quiet || (streams && io::stdout().is_terminal());
+        let global = Global { quiet, ..global.clone() };
+        let mut progress = Progress::new(&global, "pictures", self.items.len() as u64);
         let (items, outcomes) = (&self.items, &mut self.outcomes);
         let mut failed = 0;
         let mut written = Ok(());
@@ -253,10 +256,20 @@ impl<'a> Work<'a> {
             ScoreFormat::Csv => output::write_csv(&mut out, &self.ids, &chosen)?,
         }
         out.flush()?;
-        let below = |record: &ScoreRecord| matches!((record.score(), args.threshold), (Some(score), Some(gate)) if score < gate);
+        let below = |record: &&ScoreRecord| {
+            record.score().zip(args.threshold).is_some_and(|(score, gate)| score < gate)
+        };
+        let failed_gate = self.records.iter().filter(below).count();
+        if let (Some(gate), true) = (args.threshold, failed_gate > 0) {
+            let all = self.records.len();
+            let _ = writeln!(
+                io::stderr(),
+                "{failed_gate} of {all} below the threshold {gate}, which is a raw score"
+            );
+        }
         Ok(if interrupted {
             Exit::Interrupted
-        } else if self.records.iter().any(below) {
+        } else if failed_gate > 0 {
             Exit::GateFailed
         } else if self.records.iter().any(|record| record.score().is_none()) {
             Exit::SomeFailed

@@ -6,6 +6,7 @@ use hps_loop::generate::{Failed, GenerateOutcome, Ranked, RunManifest};
 use hps_loop::{Candidate, Warning};
 use serde::Serialize;
 
+use super::table::one_line;
 use super::{Align, Table};
 
 /// For people: scores times `factor`, best first.
@@ -21,7 +22,7 @@ pub fn write_ranking(
     let several = outcome.prompts.len() > 1;
     for prompt in &outcome.prompts {
         if several {
-            writeln!(out, "{}", prompt.prompt)?;
+            writeln!(out, "{}", one_line(prompt.prompt.as_str()))?;
         }
         let mut table = Table::new(&[
             ("rank", Align::Right),

@@ -59,7 +59,7 @@ impl Table {
 }
 
 /// Control characters must not break the table or the terminal.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

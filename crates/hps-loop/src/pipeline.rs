@@ -240,7 +240,7 @@ impl PipelineBuilder {
         self
     }
 
-    /// Candidates in one forward pass; 4 by default. Changes no picture.
+    /// Candidates in one forward pass; 1 by default. Changes no picture.
     #[must_use]
     pub fn batch_size(mut self, size: usize) -> Self {
         self.batch_size = Some(size);
@@ -325,7 +325,7 @@ impl PipelineBuilder {
             scorer,
             best_of,
             seed: self.seed,
-            batch_size: self.batch_size.unwrap_or(4).max(1),
+            batch_size: self.batch_size.unwrap_or(1).max(1),
             options: self.options,
         })
     }

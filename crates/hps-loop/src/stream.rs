@@ -62,8 +62,8 @@ impl Scorer {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Interrupted`] after `cancel` was set: all outcomes that `sink`
-    /// has seen are final.
+    /// [`ErrorKind::Interrupted`] after `cancel` was set: `sink` has seen the items up
+    /// to some point, without a gap, and what it has seen is final.
     #[tracing::instrument(skip_all, fields(items = items.len()))]
     pub fn score_files(
         &self,
@@ -145,8 +145,6 @@ impl Scorer {
                 return ControlFlow::Continue(());
             }
             if options.cancel.load(Ordering::Relaxed) {
-                // What is scored is kept, even behind a picture that is not.
-                in_order.waiting.into_values().map(&mut *sink).all(|flow| flow.is_continue());
                 let message = "stopped before all pictures were scored";
                 return ControlFlow::Break(Error::new(ErrorKind::Interrupted, message));
             }

@@ -29,7 +29,8 @@ impl ModelStore {
     ///
     /// When the model is missing or damaged, or does not fit.
     pub fn verify(&self, reference: &ModelRef, options: &VerifyOptions) -> Result<String> {
-        self.clone().with_downloads(self.downloads().offline()).verify_here(reference, options)
+        // Without the cache of digests: everything is to be read.
+        ModelStore::new(self.downloads().offline(), None).verify_here(reference, options)
     }
 
     fn verify_here(&self, reference: &ModelRef, options: &VerifyOptions) -> Result<String> {

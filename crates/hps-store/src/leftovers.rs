@@ -26,6 +26,26 @@ pub(crate) fn remove_stale(dir: &Path, wanted: &BTreeSet<String>) -> Result<()> 
     Ok(())
 }
 
+/// Refuses a folder in which a run of `count` pictures would replace a picture of
+/// somebody else.
+///
+/// # Errors
+///
+/// [`ErrorKind::Conflict`] naming the picture.
+pub(crate) fn check_foreign(dir: &Path, count: usize) -> Result<()> {
+    for (name, path) in files(dir)? {
+        let rank: Option<usize> = name.strip_suffix(".png").and_then(|stem| stem.parse().ok());
+        let needed = name == names::BEST
+            || (names::is_ranked(&name) && rank.is_some_and(|rank| (1..=count).contains(&rank)));
+        if needed && !is_ours(&path) {
+            let message = format!("{} is not a picture of a run", path.display());
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .with_hint("Move it away, or choose another folder with --out."));
+        }
+    }
+    Ok(())
+}
+
 /// Removes everything that a run wrote to its folder, and nothing else.
 ///
 /// # Errors

@@ -59,7 +59,7 @@ impl DirLock {
                 return Err(in_use(dir));
             }
             if !told {
-                tracing::info!(dir = %dir.display(), "waiting for another process to finish");
+                tracing::warn!(dir = %dir.display(), "another process works here; waiting for it");
                 told = true;
             }
             thread::sleep(POLL.min(left));

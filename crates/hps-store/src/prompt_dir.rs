@@ -62,7 +62,9 @@ impl PromptDir {
         for (&candidate, record) in &mut records {
             if let Record::Drawn(drawn) = record {
                 drawn.rank = None;
-                drawn.image = drawn.image.take().filter(|name| has_picture(&dir, candidate, name));
+                let text = provenance::text_chunks(&model, &drawn.candidate.spec);
+                let usable = |name: &String| has_picture(&dir, candidate, name, &text);
+                drawn.image = drawn.image.take().filter(usable);
             }
         }
         // At least the best picture is always kept.
@@ -187,12 +189,17 @@ impl PromptDir {
     }
 }
 
-/// Whether the record's picture can be used. Only names that this crate gives are
-/// followed, so that a record cannot point out of its folder.
-fn has_picture(dir: &Path, candidate: u32, name: &str) -> bool {
+/// Whether the record's picture can be used: it is whole, and its text says that it
+/// is this candidate's. Only names that this crate gives are followed, so that a
+/// record cannot point out of its folder.
+fn has_picture(dir: &Path, candidate: u32, name: &str, text: &[(String, String)]) -> bool {
     let path = dir.join(name);
     let ours = names::is_ranked(name) || name == names::staged(candidate);
-    let usable = ours && std::fs::read(&path).is_ok_and(|bytes| png::decode(&bytes).is_ok());
+    let is_its_own = |bytes: &[u8]| {
+        let found = png::text(bytes).unwrap_or_default();
+        png::decode(bytes).is_ok() && text.iter().all(|(key, value)| found.get(key) == Some(value))
+    };
+    let usable = ours && std::fs::read(&path).is_ok_and(|bytes| is_its_own(&bytes));
     if !usable {
         tracing::warn!(path = %path.display(), "the stored picture is missing or damaged");
     }

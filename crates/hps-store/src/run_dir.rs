@@ -22,8 +22,8 @@ pub enum Existing {
     ///
     /// Removed are `run.json`, `candidates.jsonl` and `.candidates` by their names,
     /// and `best.png` and numbered pictures that carry this program's text chunks,
-    /// here and in numbered folders. Other files stay; new pictures replace files
-    /// of the same name.
+    /// here and in numbered folders. Other files stay; where a picture of somebody
+    /// else has a name that is needed, nothing is done.
     Overwrite,
 }
 
@@ -96,7 +96,11 @@ impl RunDir {
         match options.existing {
             Existing::Refuse => check_empty(path)?,
             Existing::Resume => continue_from(path, &mut manifest)?,
-            Existing::Overwrite => leftovers::remove_run(path)?,
+            Existing::Overwrite => {
+                let count = options.top.unwrap_or(usize::MAX).min(manifest.best_of as usize);
+                leftovers::check_foreign(path, count)?;
+                leftovers::remove_run(path)?;
+            }
         }
         manifest.status = RunStatus::Running;
         manifest.finished = None;

@@ -63,6 +63,9 @@ pub struct ModelEntry {
     pub licence: &'static str,
     /// What else is worth knowing; may be empty.
     pub notes: &'static str,
+    /// Bytes of all files, to about one percent: computed from the number of
+    /// parameters and their width.
+    pub approximate_bytes: u64,
     /// Whether the hub asks to accept a licence before it gives the files out.
     pub gated: bool,
 }
@@ -117,6 +120,7 @@ const MODELS: &[ModelEntry] = &[
         requires: &[],
         licence: "Apache-2.0",
         notes: "CLIP ViT-H/14 in half precision, about 2 GB. The version of the paper.",
+        approximate_bytes: 1_972_500_000,
         gated: false,
     },
     ModelEntry {
@@ -129,6 +133,7 @@ const MODELS: &[ModelEntry] = &[
         requires: &[],
         licence: "Apache-2.0",
         notes: "CLIP ViT-H/14 in half precision, about 2 GB. Scores are not comparable with v2.0.",
+        approximate_bytes: 1_972_500_000,
         gated: false,
     },
     ModelEntry {
@@ -141,6 +146,7 @@ const MODELS: &[ModelEntry] = &[
         requires: &[],
         licence: "not stated with the weights",
         notes: "CLIP ViT-H/14.",
+        approximate_bytes: 3_944_600_000,
         gated: false,
     },
     ModelEntry {
@@ -153,6 +159,7 @@ const MODELS: &[ModelEntry] = &[
         requires: &[],
         licence: "MIT (OpenAI CLIP)",
         notes: "Text-image similarity, not trained on preferences.",
+        approximate_bytes: 1_710_600_000,
         gated: false,
     },
     ModelEntry {
@@ -165,6 +172,7 @@ const MODELS: &[ModelEntry] = &[
         requires: &["clip-score"],
         licence: "not stated with the weights",
         notes: "The head sac+logos+ava1-l14-linearMSE on CLIP ViT-L/14; ignores the prompt.",
+        approximate_bytes: 3_700_000,
         gated: false,
     },
     ModelEntry {
@@ -177,6 +185,7 @@ const MODELS: &[ModelEntry] = &[
         requires: &[],
         licence: "CreativeML OpenRAIL-M",
         notes: "512 pixels.",
+        approximate_bytes: 2_134_000_000,
         gated: false,
     },
     ModelEntry {
@@ -189,6 +198,7 @@ const MODELS: &[ModelEntry] = &[
         requires: &[],
         licence: "CreativeML Open RAIL++-M",
         notes: "768 pixels, v-prediction. A mirror: the authors' repository is gone.",
+        approximate_bytes: 2_582_000_000,
         gated: false,
     },
     ModelEntry {
@@ -201,6 +211,7 @@ const MODELS: &[ModelEntry] = &[
         requires: &[],
         licence: "CreativeML Open RAIL++-M",
         notes: "512 pixels. A mirror: the authors' repository is gone.",
+        approximate_bytes: 2_582_000_000,
         gated: false,
     },
     ModelEntry {
@@ -213,6 +224,7 @@ const MODELS: &[ModelEntry] = &[
         requires: &[],
         licence: "Stability AI licence (https://stability.ai/license)",
         notes: "512 pixels in 1 to 4 steps, without guidance.",
+        approximate_bytes: 2_582_000_000,
         gated: false,
     },
 ];

@@ -67,8 +67,8 @@ pub struct ScoreConfig {
     pub reward: String,
     /// The resize policy: `antialias` or `no-antialias`.
     pub preprocess: String,
-    /// Pictures per forward pass, at least 1.
-    pub batch_size: usize,
+    /// Pictures per forward pass, at least 1; `None` leaves it to the device.
+    pub batch_size: Option<usize>,
     /// How results are printed.
     pub format: String,
     /// How several rewards become one score: `sum`, `zscore`, `rank` or `min`.
@@ -89,8 +89,8 @@ pub struct GenerateConfig {
     pub seed: u64,
     /// The folder in which runs without `--out` make theirs.
     pub out: PathBuf,
-    /// Candidates per forward pass, at least 1.
-    pub batch_size: usize,
+    /// Candidates per forward pass, at least 1; `None` leaves it to the device.
+    pub batch_size: Option<usize>,
     /// Denoising steps, at least 1; `None` is the model's default.
     pub num_inference_steps: Option<u32>,
     /// Classifier-free guidance, finite; `None` is the model's default.
