@@ -77,7 +77,8 @@ fn parts_of_different_models_are_refused() {
         ("unet/config.json", "addition_embed_type", json!("text_time"), "addition_embed_type"),
         ("model_index.json", "_class_name", json!("StableDiffusionXLPipeline"), "SDXL"),
         ("text_encoder/config.json", "vocab_size", json!(1000), "vocabulary"),
-        ("text_encoder/config.json", "max_position_embeddings", json!(1u64 << 40), "positions"),
+        ("text_encoder/config.json", "max_position_embeddings", json!(1 << 15), "positions"),
+        ("text_encoder/config.json", "max_position_embeddings", json!(1u64 << 40), "tokens"),
         ("scheduler/scheduler_config.json", "beta_schedule", json!("laplace"), "laplace"),
     ] {
         let error = error_with(name, key, value);
@@ -160,7 +161,8 @@ fn the_description_names_everything() {
     for variant in variants() {
         let mut model = variant.load();
         let info = model.info();
-        assert_eq!((info.model.as_str(), info.kernel.as_str()), (&*variant.name, "candle-cpu"));
+        let kernel = hps_nn::kernel_name(&candle_core::Device::Cpu);
+        assert_eq!((info.model.as_str(), info.kernel.as_str()), (&*variant.name, kernel));
         assert_eq!(info.schedulers, ["ddim", "euler"]);
         assert_eq!(info.model_sha256, None);
         model.set_model_sha256("abc");
