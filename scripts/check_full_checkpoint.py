@@ -68,23 +68,25 @@ def draw(name, shape):
     return x.astype(np.float16)
 
 
-def run(command):
+def run(command, expected=0):
     """Runs a command; returns its output, seconds and own peak memory in GB."""
     started = time.time()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     out = child.stdout.read().strip()
     _, status, usage = os.wait4(child.pid, 0)
-    assert status == 0, f"{command} ended with {status}"
+    ended = os.waitstatus_to_exitcode(status)
+    assert ended == expected, f"{command} ended with {ended}"
     return out, time.time() - started, usage.ru_maxrss / 1e6
 
 
 def measure(binary, checkpoint, picture):
     """Loads the model with nothing to score, then scores one picture."""
     model = ["--reward", "hps-v2.1", "--weights", f"hps-v2.1={checkpoint}", "-q"]
-    nothing = [binary, "score", "--pairs", os.devnull, *model, "--format", "jsonl"]
+    # A picture that is not there costs nothing but its error record (exit status 1).
+    nothing = [binary, "score", "no-such-file.png", "--prompt", "x", *model, "--format", "jsonl"]
     one = [binary, "score", picture, "--prompt", "a photo", *model, "--format", "jsonl"]
-    run(nothing)  # fills the page cache and the digest cache
-    load = min(run(nothing)[1] for _ in range(3))
+    run(nothing, expected=1)  # fills the page cache and the digest cache
+    load = min(run(nothing, expected=1)[1] for _ in range(3))
     out, seconds, peak = run(one)
     print(f"{os.path.basename(checkpoint)}: {out}")
     print(f"  load {load:.2f} s, load and first score {seconds:.2f} s, peak memory {peak:.2f} GB")
