@@ -171,7 +171,7 @@ const MODELS: &[ModelEntry] = &[
         files: &[FileEntry::new("aesthetic-model.pth")],
         requires: &["clip-score"],
         licence: "not stated with the weights",
-        notes: "The head sac+logos+ava1-l14-linearMSE on CLIP ViT-L/14; ignores the prompt.",
+        notes: "A copy of the head on CLIP ViT-L/14; ignores the prompt.",
         approximate_bytes: 3_700_000,
         gated: false,
     },
