@@ -190,9 +190,7 @@ impl PromptWork<'_> {
             PromptOutcome { prompt: prompt.clone(), dir: path, result, resumed, warnings };
         Ok((outcome, finished))
     }
-}
 
-impl PromptWork<'_> {
     /// Draws and stores candidates; `false` if it was interrupted.
     fn draw(
         &mut self,

@@ -7,8 +7,9 @@ use super::PredictionType;
 /// The training schedule of a model and the settings of its samplers.
 ///
 /// One configuration serves every sampler: where a setting is left out, each
-/// takes its own default, as `from_config` of diffusers does. Keys of samplers
-/// that are not implemented here are ignored.
+/// takes its own default, as `from_config` of diffusers does. Keys that only other
+/// samplers read are ignored; a setting below that would change a picture and
+/// cannot be followed is refused when the sampler is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SchedulerConfig {
@@ -42,15 +43,15 @@ pub struct SchedulerConfig {
     pub clip_sample_range: f32,
     /// DDIM: whether the last step removes all noise. Default: yes.
     pub set_alpha_to_one: Option<bool>,
-    /// Dynamic thresholding, which is not implemented.
+    /// DDIM: dynamic thresholding; refused where set.
     pub thresholding: bool,
     /// Euler: `linear`, the only one implemented, or `log_linear`.
     pub interpolation_type: Option<String>,
     /// Euler: noise levels of arXiv:2206.00364, equation 5.
     pub use_karras_sigmas: Option<bool>,
-    /// Another spacing of noise levels, which is not implemented.
+    /// Euler: another spacing of noise levels; refused where set.
     pub use_exponential_sigmas: Option<bool>,
-    /// Another spacing of noise levels, which is not implemented.
+    /// Euler: another spacing of noise levels; refused where set.
     pub use_beta_sigmas: Option<bool>,
     /// Euler with Karras' levels: the last level before 0.
     pub sigma_min: Option<f64>,

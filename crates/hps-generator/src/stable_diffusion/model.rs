@@ -40,17 +40,11 @@ pub(super) struct Parts {
 #[derive(Debug)]
 pub struct StableDiffusion {
     parts: Parts,
-    model_sha256: Option<String>,
 }
 
 impl StableDiffusion {
     pub(super) fn new(parts: Parts) -> Self {
-        StableDiffusion { parts, model_sha256: None }
-    }
-
-    /// Sets the digest that [`info`](hps_core::Generator::info) reports.
-    pub fn set_model_sha256(&mut self, digest: impl Into<String>) {
-        self.model_sha256 = Some(digest.into());
+        StableDiffusion { parts }
     }
 
     /// The training schedule and sampler settings from the model's folder.
@@ -154,7 +148,8 @@ impl StableDiffusion {
         GeneratorInfo {
             model: self.parts.options.name.clone(),
             family: self.parts.family.id().to_owned(),
-            model_sha256: self.model_sha256.clone(),
+            // Whoever found the files knows their digest.
+            model_sha256: None,
             precision: Precision::F32,
             kernel: kernel_name(self.device()).to_owned(),
             defaults: self.parts.defaults.clone(),
