@@ -1,7 +1,7 @@
 //! The text tower.
 
 use candle_core::{Device, IndexOp, Result, Tensor};
-use hps_nn::{Embedding, LayerNorm, Linear, VarBuilder, causal_mask};
+use hps_nn::{Embedding, LayerNorm, Linear, Mask, VarBuilder};
 
 use crate::TextConfig;
 use crate::block::{Block, BlockConfig};
@@ -31,7 +31,6 @@ pub struct TextTower {
     blocks: Vec<Block>,
     ln_final: LayerNorm,
     projection: Option<Linear>,
-    mask: Tensor,
     config: TextConfig,
 }
 
@@ -46,6 +45,7 @@ impl TextTower {
         let block = BlockConfig {
             width: config.width,
             heads: config.heads,
+            mask: Mask::Causal,
             mlp_width: config.mlp_width,
             activation: config.activation,
             eps: config.eps,
@@ -55,8 +55,8 @@ impl TextTower {
         let projection = match embed_dim {
             // Stored for `x @ projection`.
             Some(dim) => {
-                let weight = vb.get((config.width, dim), "text_projection")?;
-                Some(Linear::new(weight.t()?.contiguous()?, None))
+                let weight = vb.get_stored((config.width, dim), "text_projection")?;
+                Some(Linear::new(&weight.t()?.contiguous()?, None, vb.precision())?)
             }
             None => None,
         };
@@ -71,7 +71,6 @@ impl TextTower {
             blocks: blocks.collect::<Result<_>>()?,
             ln_final: LayerNorm::load(config.width, config.eps, vb.pp("ln_final"))?,
             projection,
-            mask: causal_mask(config.context_length, vb.device())?,
             config: config.clone(),
         })
     }
@@ -94,18 +93,28 @@ impl TextTower {
     /// When a sequence has another length, an id is unknown, or `layer` leaves
     /// out more blocks than there are.
     pub fn hidden_states(&self, ids: &[Vec<u32>], layer: HiddenLayer) -> Result<Tensor> {
+        self.check_lengths(ids)?;
+        self.states(ids, self.config.context_length, layer)
+    }
+
+    fn check_lengths(&self, ids: &[Vec<u32>]) -> Result<()> {
+        let len = self.config.context_length;
+        match ids.iter().find(|ids| ids.len() != len) {
+            Some(wrong) => candle_core::bail!("{} tokens where {len} are expected", wrong.len()),
+            None => Ok(()),
+        }
+    }
+
+    /// Hidden states of sequences of `len` tokens, at most `context_length`.
+    fn states(&self, ids: &[Vec<u32>], len: usize, layer: HiddenLayer) -> Result<Tensor> {
         let Some(count) = self.blocks.len().checked_sub(layer.skip_last) else {
             candle_core::bail!("the text tower has only {} layers", self.blocks.len())
         };
-        let len = self.config.context_length;
-        if let Some(wrong) = ids.iter().find(|ids| ids.len() != len) {
-            candle_core::bail!("{} tokens where {len} are expected", wrong.len())
-        }
         let ids = Tensor::from_vec(ids.concat(), (ids.len(), len), self.device())?;
-        let mut xs =
-            self.token_embedding.forward(&ids)?.broadcast_add(&self.positional_embedding)?;
+        let positions = self.positional_embedding.narrow(0, 0, len)?;
+        let mut xs = self.token_embedding.forward(&ids)?.broadcast_add(&positions)?;
         for block in &self.blocks[..count] {
-            xs = block.forward(&xs, Some(&self.mask))?;
+            xs = block.forward(&xs)?;
         }
         if layer.final_norm { self.ln_final.forward(&xs) } else { Ok(xs) }
     }
@@ -121,7 +130,11 @@ impl TextTower {
         let Some(projection) = &self.projection else {
             candle_core::bail!("this text tower has no projection")
         };
-        let states = self.hidden_states(ids, HiddenLayer::FINAL)?;
+        // Attention is causal, so nothing after the last end reaches a feature.
+        let len = ends.iter().max().map_or(0, |end| end + 1).min(self.config.context_length);
+        self.check_lengths(ids)?;
+        let ids: Vec<Vec<u32>> = ids.iter().map(|ids| ids[..len].to_vec()).collect();
+        let states = self.states(&ids, len, HiddenLayer::FINAL)?;
         let pooled: Vec<Tensor> =
             ends.iter().enumerate().map(|(i, &end)| states.i((i, end))).collect::<Result<_>>()?;
         projection.forward(&Tensor::stack(&pooled, 0)?)

@@ -1,7 +1,7 @@
 //! The image tower.
 
 use candle_core::{Device, IndexOp, Result, Tensor};
-use hps_nn::{Conv2d, Conv2dConfig, LayerNorm, Linear, VarBuilder};
+use hps_nn::{Conv2d, Conv2dConfig, LayerNorm, Linear, Mask, VarBuilder};
 
 use crate::VisionConfig;
 use crate::block::{Block, BlockConfig};
@@ -32,6 +32,7 @@ impl VisionTower {
         let block = BlockConfig {
             width,
             heads: config.heads,
+            mask: Mask::None,
             mlp_width: config.mlp_width,
             activation: config.activation,
             eps,
@@ -40,7 +41,7 @@ impl VisionTower {
         let layers = vb.pp("transformer").pp("resblocks");
         let blocks = (0..config.layers).map(|i| Block::load(block, layers.pp(i)));
         // Stored for `x @ proj`.
-        let projection = vb.get((width, embed_dim), "proj")?.t()?.contiguous()?;
+        let projection = vb.get_stored((width, embed_dim), "proj")?.t()?.contiguous()?;
         Ok(VisionTower {
             conv1: Conv2d::load_without_bias(3, width, patches, vb.pp("conv1"))?,
             class_embedding: vb.get(width, "class_embedding")?,
@@ -48,7 +49,7 @@ impl VisionTower {
             ln_pre: LayerNorm::load(width, eps, vb.pp("ln_pre"))?,
             blocks: blocks.collect::<Result<_>>()?,
             ln_post: LayerNorm::load(width, eps, vb.pp("ln_post"))?,
-            projection: Linear::new(projection, None),
+            projection: Linear::new(&projection, None, vb.precision())?,
             config: config.clone(),
         })
     }
@@ -74,6 +75,15 @@ impl VisionTower {
         let Some(count) = self.blocks.len().checked_sub(skip_last) else {
             candle_core::bail!("the vision tower has only {} layers", self.blocks.len())
         };
+        let mut xs = self.embed(pixels)?;
+        for block in &self.blocks[..count] {
+            xs = block.forward(&xs)?;
+        }
+        Ok(xs)
+    }
+
+    /// Class token and patches with their positions, normalised.
+    fn embed(&self, pixels: &Tensor) -> Result<Tensor> {
         let (batch, channels, height, width) = pixels.dims4()?;
         let size = self.config.image_size;
         if (channels, height, width) != (3, size, size) {
@@ -82,11 +92,7 @@ impl VisionTower {
         let patches = self.conv1.forward(pixels)?.flatten_from(2)?.transpose(1, 2)?;
         let class = self.class_embedding.expand((batch, 1, self.config.width))?;
         let xs = Tensor::cat(&[&class.contiguous()?, &patches.contiguous()?], 1)?;
-        let mut xs = self.ln_pre.forward(&xs.broadcast_add(&self.positional_embedding)?)?;
-        for block in &self.blocks[..count] {
-            xs = block.forward(&xs, None)?;
-        }
-        Ok(xs)
+        self.ln_pre.forward(&xs.broadcast_add(&self.positional_embedding)?)
     }
 
     /// Features `[batch, embed_dim]`, not normalised, of `pixels: [batch, 3,
@@ -96,7 +102,12 @@ impl VisionTower {
     ///
     /// When the pictures have another size.
     pub fn encode(&self, pixels: &Tensor) -> Result<Tensor> {
-        let class = self.hidden_states(pixels, 0)?.i((.., 0))?.contiguous()?;
+        // Of the last block only the class token's row is wanted.
+        let xs = match self.blocks.split_last() {
+            Some((last, _)) => last.forward_prefix(&self.hidden_states(pixels, 1)?, 1)?,
+            None => self.embed(pixels)?,
+        };
+        let class = xs.i((.., 0))?.contiguous()?;
         self.projection.forward(&self.ln_post.forward(&class)?)
     }
 }

@@ -13,19 +13,27 @@ use crate::{Error, ErrorKind};
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Precision {
-    /// Weights, products and sums in 32-bit floats: the reference.
-    #[default]
+    /// Products and sums in 32-bit floats: the reference.
     F32,
+    /// Products of 16-bit weights as exact as 32-bit floats are, in whatever way the
+    /// processor does fastest: a score differs from `f32` by at most 2e-6.
+    #[default]
+    Accurate,
+    /// Operands of products rounded to bf16 where the processor multiplies those faster;
+    /// sums, norms and residuals in 32 bits: a score differs by at most 8e-4.
+    Fast,
 }
 
 impl Precision {
     /// Every precision that can be asked for.
-    pub const ALL: [Precision; 1] = [Precision::F32];
+    pub const ALL: [Precision; 3] = [Precision::F32, Precision::Accurate, Precision::Fast];
 
     /// The name used in records and options.
     pub fn id(self) -> &'static str {
         match self {
             Precision::F32 => "f32",
+            Precision::Accurate => "accurate",
+            Precision::Fast => "fast",
         }
     }
 }

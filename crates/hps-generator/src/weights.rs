@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device, Shape, Tensor};
-use hps_core::Result;
-use hps_nn::{Init, SimpleBackend, VarBuilder, model_error};
+use hps_core::{Precision, Result};
+use hps_nn::{TensorSource, VarBuilder, model_error};
 use hps_weights::{Checkpoint, TensorSpec};
 
 /// Builds a network with `load` from the tensors of `checkpoint`.
@@ -18,7 +18,7 @@ use hps_weights::{Checkpoint, TensorSpec};
 /// [`hps_core::ErrorKind::InvalidWeights`] listing all misfits.
 pub(crate) fn load_network<T>(
     checkpoint: &Checkpoint,
-    device: &Device,
+    (device, precision): (&Device, Precision),
     surplus: impl Fn(&str) -> bool,
     load: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
 ) -> Result<T> {
@@ -28,7 +28,7 @@ pub(crate) fn load_network<T>(
         requests: Arc::clone(&requests),
         misfits: AtomicUsize::new(0),
     };
-    let network = load(VarBuilder::from_backend(Box::new(backend), DType::F32, device.clone()));
+    let network = load(VarBuilder::new(backend, device, precision));
     let requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
     let ignored: Vec<&str> =
         checkpoint.tensors().map(|(name, _)| name).filter(|name| surplus(name)).collect();
@@ -51,46 +51,35 @@ struct Recording {
 
 impl Recording {
     /// What is used instead of a tensor that does not fit.
-    fn misfit(&self, shape: Shape, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+    fn misfit(&self, shape: &Shape, device: &Device) -> candle_core::Result<Tensor> {
         let count = self.misfits.fetch_add(1, Ordering::Relaxed);
         let dims = shape.dims().iter();
         let values = dims.fold(1usize, |values, &dim| values.saturating_mul(dim));
         if count >= MOST_MISFITS || values > LARGEST_MISFIT {
             candle_core::bail!("the tensors do not fit the configuration")
         }
-        Tensor::zeros(shape, dtype, device)
+        Tensor::zeros(shape, DType::F32, device)
     }
 }
 
-impl SimpleBackend for Recording {
-    fn get(
+impl TensorSource for Recording {
+    fn tensor(
         &self,
-        shape: Shape,
         name: &str,
-        _: Init,
-        dtype: DType,
+        shape: &Shape,
+        stored: bool,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
         let fits = self.checkpoint.info(name).is_some_and(|info| info.shape == shape.dims());
         let spec = TensorSpec::new(name, shape.dims());
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(spec);
         match fits {
-            true => self.get_unchecked(name, dtype, device),
-            false => self.misfit(shape, dtype, device),
+            true => TensorSource::tensor(&self.checkpoint, name, shape, stored, device),
+            false => self.misfit(shape, device),
         }
     }
 
-    fn get_unchecked(
-        &self,
-        name: &str,
-        dtype: DType,
-        device: &Device,
-    ) -> candle_core::Result<Tensor> {
-        let tensor = self.checkpoint.tensor(name, device).map_err(candle_core::Error::wrap)?;
-        tensor.to_dtype(dtype)
-    }
-
-    fn contains_tensor(&self, name: &str) -> bool {
+    fn contains(&self, name: &str) -> bool {
         self.checkpoint.contains(name)
     }
 }

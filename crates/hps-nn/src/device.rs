@@ -3,15 +3,18 @@
 use candle_core::Device;
 use hps_core::{DeviceSpec, Error, ErrorKind, Result};
 
+use crate::kernel::{KernelChoice, kernel};
+
 /// Opens the device that `spec` names.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::InvalidConfig`] if this build has no support for the device, or
-/// the machine does not have it.
+/// the machine does not have it, or if `HPS_NN_KERNEL` asks for a kernel that it
+/// cannot run.
 pub fn open_device(spec: DeviceSpec) -> Result<Device> {
     match spec {
-        DeviceSpec::Cpu => Ok(Device::Cpu),
+        DeviceSpec::Cpu => KernelChoice::of_process().map(|_| Device::Cpu),
         DeviceSpec::Cuda(index) if cfg!(feature = "cuda") => {
             Device::new_cuda(index).map_err(|error| unavailable(spec, error))
         }
@@ -27,32 +30,10 @@ pub fn open_device(spec: DeviceSpec) -> Result<Device> {
 /// different instructions may differ in the last bits of a result.
 pub fn kernel_name(device: &Device) -> &'static str {
     match device {
-        Device::Cpu => host_kernel(),
+        Device::Cpu => kernel().name(),
         Device::Cuda(_) => "candle-cuda",
         Device::Metal(_) => "candle-metal",
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn host_kernel() -> &'static str {
-    // The choice that `gemm` makes at run time.
-    if std::is_x86_feature_detected!("avx512f") {
-        "gemm-avx512"
-    } else if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-        "gemm-avx2"
-    } else {
-        "gemm-portable"
-    }
-}
-
-#[cfg(target_arch = "aarch64")]
-fn host_kernel() -> &'static str {
-    "gemm-neon"
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn host_kernel() -> &'static str {
-    "gemm-portable"
 }
 
 fn unavailable(spec: DeviceSpec, error: candle_core::Error) -> Error {

@@ -4,7 +4,8 @@
 use candle_core::{Result, Tensor};
 
 use crate::VarBuilder;
-use crate::layer_norm::moments;
+use crate::kernel::{Routine, kernel, multiply_add, vectorise};
+use crate::moments::Moments;
 use crate::rows::{RowKernel, map_rows};
 
 /// `torch.nn.GroupNorm` with an affine transform.
@@ -89,14 +90,42 @@ impl RowKernel for Normalise<'_> {
     const NAME: &'static str = "group-norm";
 
     fn map(&self, index: usize, row: &[f32], out: &mut [f32]) {
-        let (mean, scale) = moments(row, self.eps);
         let per_group = self.weight.len() / self.groups;
         let first = index % self.groups * per_group;
-        let channels = out.chunks_mut(self.channel_len).zip(row.chunks(self.channel_len));
-        for (channel, (out, row)) in channels.enumerate() {
-            let (w, b) = (self.weight[first + channel], self.bias[first + channel]);
+        vectorise(
+            kernel(),
+            NormaliseGroup {
+                weight: &self.weight[first..first + per_group],
+                bias: &self.bias[first..first + per_group],
+                channel_len: self.channel_len,
+                eps: self.eps,
+                row,
+                out,
+            },
+        );
+    }
+}
+
+/// One group of channels, with the parameters of those.
+struct NormaliseGroup<'a> {
+    weight: &'a [f32],
+    bias: &'a [f32],
+    channel_len: usize,
+    eps: f64,
+    row: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Routine for NormaliseGroup<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let moments = Moments::of::<FMA>(self.row, self.eps);
+        let channels = self.out.chunks_mut(self.channel_len).zip(self.row.chunks(self.channel_len));
+        for ((out, row), (&w, &b)) in channels.zip(self.weight.iter().zip(self.bias)) {
             for (y, &x) in out.iter_mut().zip(row) {
-                *y = ((f64::from(x) - mean) * scale) as f32 * w + b;
+                *y = multiply_add::<FMA>(moments.normalise(x), w, b);
             }
         }
     }
@@ -108,7 +137,7 @@ mod tests {
 
     use std::collections::HashMap;
 
-    use candle_core::{DType, Device};
+    use candle_core::Device;
 
     use super::*;
 
@@ -121,7 +150,7 @@ mod tests {
             ("weight".into(), Tensor::new(&[1f32, 2.0, 3.0, 0.5, 1.5, -1.0], &device).unwrap()),
             ("bias".into(), Tensor::new(&[0f32, 0.1, 0.2, 0.3, 0.4, 0.5], &device).unwrap()),
         ]);
-        let vb = VarBuilder::from_tensors(tensors, DType::F32, &device);
+        let vb = VarBuilder::from_tensors(tensors, &device);
         let norm = GroupNorm::load(3, 6, 1e-5, vb).expect("a layer");
         let fast = norm.forward(&xs).expect("forward");
         let slow = norm.forward_ops(&xs).expect("forward");
@@ -131,7 +160,7 @@ mod tests {
 
     #[test]
     fn groups_must_divide_channels() {
-        let vb = VarBuilder::zeros(DType::F32, &Device::Cpu);
+        let vb = VarBuilder::from_tensors(HashMap::new(), &Device::Cpu);
         assert!(GroupNorm::load(4, 6, 1e-5, vb.clone()).is_err());
         assert!(GroupNorm::load(0, 6, 1e-5, vb).is_err());
     }

@@ -6,6 +6,8 @@
 use candle_core::{D, Result, Tensor};
 
 use crate::VarBuilder;
+use crate::kernel::{Routine, kernel, multiply_add, vectorise};
+use crate::moments::Moments;
 use crate::rows::{RowKernel, map_rows};
 
 /// `torch.nn.LayerNorm` with an affine transform.
@@ -75,20 +77,27 @@ impl RowKernel for Normalise<'_> {
     const NAME: &'static str = "layer-norm";
 
     fn map(&self, _index: usize, row: &[f32], out: &mut [f32]) {
-        let (mean, scale) = moments(row, self.eps);
-        let affine = self.weight.iter().zip(self.bias);
-        for ((y, &x), (&w, &b)) in out.iter_mut().zip(row).zip(affine) {
-            *y = ((f64::from(x) - mean) * scale) as f32 * w + b;
-        }
+        vectorise(kernel(), NormaliseRow { layer: self, row, out });
     }
 }
 
-/// Mean and reciprocal standard deviation of `values`, two passes in `f64`.
-pub(crate) fn moments(values: &[f32], eps: f64) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
-    let squares = values.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>();
-    (mean, (squares / count + eps).sqrt().recip())
+struct NormaliseRow<'a> {
+    layer: &'a Normalise<'a>,
+    row: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Routine for NormaliseRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let moments = Moments::of::<FMA>(self.row, self.layer.eps);
+        let affine = self.layer.weight.iter().zip(self.layer.bias);
+        for ((y, &x), (&w, &b)) in self.out.iter_mut().zip(self.row).zip(affine) {
+            *y = multiply_add::<FMA>(moments.normalise(x), w, b);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,10 @@
 //!
 //! # Precision
 //!
-//! Everything is `f32`; sums of norms are accumulated in `f64`.
+//! Tensors are `f32`. Products of linear layers and convolutions compute in the
+//! [`Precision`](hps_core::Precision) that a layer was loaded with, in whatever way the
+//! [`Kernel`] of the processor does that; everything else is `f32`, with the means of norms
+//! accumulated in `f64`.
 
 mod activation;
 mod attention;
@@ -20,22 +23,27 @@ mod conv2d;
 mod device;
 mod embedding;
 mod error;
+mod geglu;
 mod group_norm;
+mod kernel;
 mod layer_norm;
 mod linear;
-mod matmul;
+mod moments;
 mod rows;
+mod var_builder;
 
 pub use activation::Activation;
-pub use attention::{causal_mask, merge_heads, scaled_dot_product_attention, split_heads};
+pub use attention::{Mask, attention};
 pub use conv2d::{Conv2d, Conv2dConfig};
 pub use device::{kernel_name, open_device};
 pub use embedding::Embedding;
 pub use error::model_error;
+pub use geglu::Geglu;
 pub use group_norm::GroupNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 
+pub use kernel::{Kernel, KernelChoice, kernel, peak_flops};
+pub use var_builder::{TensorSource, VarBuilder};
+
 pub use candle_core::Device;
-pub use candle_nn::var_builder::SimpleBackend;
-pub use candle_nn::{Init, VarBuilder};

@@ -3,6 +3,8 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use crate::kernel::zeros;
+
 /// A function from one row to one row of the same length.
 pub(crate) trait RowKernel: Send + Sync {
     /// The kernel's name in error messages.
@@ -28,7 +30,7 @@ impl<K: RowKernel> CustomOp1 for RowOp<K> {
             Some((start, end)) => &values[start..end],
             None => bail!("{} needs a contiguous tensor", K::NAME),
         };
-        let mut out = vec![0f32; values.len()];
+        let mut out = zeros(values.len());
         if self.len > 0 {
             out.par_chunks_mut(self.len)
                 .zip(values.par_chunks(self.len))

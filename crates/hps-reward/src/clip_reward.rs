@@ -118,8 +118,8 @@ impl ClipReward {
     /// architecture cannot be told from the tensors, or the head is not given.
     pub fn load(kind: RewardKind, weights: &RewardWeights, options: RewardOptions) -> Result<Self> {
         let (checkpoint, config) = weights.check(kind)?;
-        let clip =
-            Clip::load(&config, checkpoint.var_builder(&options.device)).map_err(model_error)?;
+        let clip = Clip::load(&config, checkpoint.var_builder(&options.device, options.precision))
+            .map_err(model_error)?;
         let head = match weights.head(kind)? {
             Some(head) => Some(AestheticHead::load(&head, config.embed_dim, &options.device)?),
             None => None,

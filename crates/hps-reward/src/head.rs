@@ -5,7 +5,7 @@
 //! `simple_inference.py` of improved-aesthetic-predictor.
 
 use candle_core::{Device, Tensor};
-use hps_core::Result;
+use hps_core::{Precision, Result};
 use hps_nn::{Linear, model_error};
 use hps_weights::{Checkpoint, TensorSpec};
 
@@ -55,7 +55,7 @@ impl AestheticHead {
         device: &Device,
     ) -> Result<AestheticHead> {
         AestheticHead::check(checkpoint, embed_dim)?;
-        let vb = checkpoint.var_builder(device);
+        let vb = checkpoint.var_builder(device, Precision::F32);
         let layers = layers(checkpoint, embed_dim)
             .into_iter()
             .map(|layer| Linear::load(layer.input, layer.output, vb.pp(&layer.name)))

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use candle_core::{DType, Device};
+use hps_core::Precision;
 use hps_weights::{Checkpoint, Dtype, Format, ModelFiles, Naming, TensorSpec};
 use safetensors::tensor::TensorView;
 
@@ -178,15 +179,17 @@ fn sharded_models_are_one_checkpoint() {
 #[test]
 fn var_builders_load_by_path() {
     let checkpoint = open("hps-tiny.pt").canonical().unwrap();
-    let variables = checkpoint.var_builder(&Device::Cpu);
+    let variables = checkpoint.var_builder(&Device::Cpu, Precision::F32);
     let visual = variables.pp("visual");
     assert!(visual.contains_tensor("proj") && !visual.contains_tensor("projection"));
     let tensor = visual.get((64, 24), "proj").unwrap();
     assert_eq!((tensor.dtype(), tensor.dims()), (DType::F32, &[64, 24][..]));
     let flat = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     assert_eq!(flat, checkpoint.values("visual.proj").unwrap());
-    let half = visual.get_with_hints_dtype((64, 24), "proj", Default::default(), DType::F16);
-    assert_eq!(half.unwrap().dtype(), DType::F16);
+    let half = visual.get_stored((64, 24), "proj").unwrap();
+    assert_eq!(half.dtype(), DType::F16);
+    let same = half.to_dtype(DType::F32).unwrap().flatten_all().unwrap();
+    assert_eq!(same.to_vec1::<f32>().unwrap(), flat);
     let error = visual.get((24, 64), "proj").unwrap_err().to_string();
     for part in ["visual.proj", "[64, 24]", "[24, 64]"] {
         assert!(error.contains(part), "{error}");

@@ -8,7 +8,6 @@ use hps_nn::{Conv2d, Conv2dConfig, VarBuilder};
 #[derive(Debug)]
 pub(crate) struct Downsample {
     conv: Conv2d,
-    padding: usize,
 }
 
 impl Downsample {
@@ -16,20 +15,14 @@ impl Downsample {
     /// the right and the bottom only.
     pub fn load(channels: usize, padding: usize, vb: VarBuilder<'_>) -> Result<Self> {
         let config = Conv2dConfig { kernel: 3, stride: 2, padding };
-        Ok(Downsample { conv: Conv2d::load(channels, channels, config, vb.pp("conv"))?, padding })
+        let conv = Conv2d::load(channels, channels, config, vb.pp("conv"))?;
+        Ok(Downsample { conv: if padding == 0 { conv.with_padding_after(1) } else { conv } })
     }
 
     /// Maps `[batch, channels, h, w]` to half the height and width, rounded up
     /// with padding 1 and down with padding 0.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        if self.padding > 0 {
-            return self.conv.forward(xs);
-        }
-        let (_, _, height, width) = xs.dims4()?;
-        if height < 2 || width < 2 {
-            candle_core::bail!("latents of {width}x{height} are too small to be halved")
-        }
-        self.conv.forward(&xs.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?)
+        self.conv.forward(xs)
     }
 }
 
@@ -71,7 +64,7 @@ mod tests {
             ("conv.weight".into(), Tensor::from_slice(&kernel, (1, 1, 3, 3), &device).unwrap()),
             ("conv.bias".into(), Tensor::zeros(1, DType::F32, &device).unwrap()),
         ]);
-        VarBuilder::from_tensors(tensors, DType::F32, &device)
+        VarBuilder::from_tensors(tensors, &device)
     }
 
     fn values(xs: &Tensor) -> Vec<f32> {

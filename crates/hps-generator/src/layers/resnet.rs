@@ -63,10 +63,9 @@ impl Resnet {
             ys = ys.broadcast_add(&layer.forward(time)?.reshape((batch, channels, 1, 1))?)?;
         }
         let ys = self.activation.forward(&self.norm2.forward(&ys)?)?;
-        let ys = self.conv2.forward(&ys)?;
         match &self.shortcut {
-            Some(shortcut) => shortcut.forward(xs)? + ys,
-            None => xs + ys,
+            Some(shortcut) => self.conv2.forward_then(&ys, None, Some(&shortcut.forward(xs)?)),
+            None => self.conv2.forward_then(&ys, None, Some(xs)),
         }
     }
 }

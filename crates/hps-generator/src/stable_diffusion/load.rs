@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 use hps_clip::{TextConfig, TextTower};
-use hps_core::{Error, ErrorKind, Result};
+use hps_core::{Error, ErrorKind, Precision, Result};
 use hps_weights::ModelFiles;
 
 use super::defaults::defaults;
@@ -22,15 +22,18 @@ pub struct LoadOptions {
     pub name: String,
     /// Where it computes.
     pub device: Device,
+    /// How exactly it computes.
+    pub precision: Precision,
     /// The most latents that go through the network at a time; more are done in
     /// several passes. Guidance counts two for each picture.
     pub max_batch: usize,
 }
 
 impl LoadOptions {
-    /// The model called `name` on `device`, at most 16 latents at a time.
+    /// The model called `name` on `device` in the default precision, at most 16 latents
+    /// at a time.
     pub fn new(name: impl Into<String>, device: Device) -> Self {
-        LoadOptions { name: name.into(), device, max_batch: 16 }
+        LoadOptions { name: name.into(), device, precision: Precision::default(), max_batch: 16 }
     }
 }
 
@@ -58,7 +61,7 @@ impl StableDiffusion {
         let scheduler: SchedulerConfig = files.read_json("scheduler/scheduler_config.json")?;
         check_dimensions(&unet_config, &vae_config, &text_config)
             .map_err(|error| error.context(files))?;
-        let device = &options.device;
+        let place = (&options.device, options.precision);
         let tokenizer = PromptTokenizer::load(files, text_config.context_length)?;
         if tokenizer.vocab_size() > text_config.vocab_size {
             return Err(Error::new(
@@ -71,13 +74,13 @@ impl StableDiffusion {
             )
             .with_hint("The folders tokenizer and text_encoder belong to different models."));
         }
-        let tower = load_text_tower(files, &text_config, device)?;
+        let tower = load_text_tower(files, &text_config, place)?;
         let defaults = defaults(&unet_config, &scheduler, vae_config.scale());
         Ok(StableDiffusion::new(Parts {
             family,
             prompts: PromptEncoder::new(tokenizer, tower),
-            unet: load_unet(files, &unet_config, device)?,
-            vae: load_vae(files, &vae_config, device)?,
+            unet: load_unet(files, &unet_config, place)?,
+            vae: load_vae(files, &vae_config, place)?,
             latent_channels: unet_config.in_channels,
             scale: vae_config.scale(),
             scheduler,
@@ -128,20 +131,23 @@ fn check_dimensions(unet: &UNetConfig, vae: &VaeConfig, text: &TextConfig) -> Re
     Ok(())
 }
 
-fn load_text_tower(files: &ModelFiles, config: &TextConfig, device: &Device) -> Result<TextTower> {
+/// The device and the precision of a network.
+type Place<'a> = (&'a Device, Precision);
+
+fn load_text_tower(files: &ModelFiles, config: &TextConfig, place: Place<'_>) -> Result<TextTower> {
     let name = files.find_weights("text_encoder", &TEXT_WEIGHTS)?;
     let checkpoint = files.checkpoint(&name)?.canonical()?;
     // Some files hold a projection or constants that no picture depends on.
-    load_network(&checkpoint, device, |_| true, |vb| TextTower::load(config, None, vb))
+    load_network(&checkpoint, place, |_| true, |vb| TextTower::load(config, None, vb))
 }
 
-fn load_unet(files: &ModelFiles, config: &UNetConfig, device: &Device) -> Result<UNet> {
+fn load_unet(files: &ModelFiles, config: &UNetConfig, place: Place<'_>) -> Result<UNet> {
     let checkpoint = files.checkpoint(&files.find_weights("unet", &NETWORK_WEIGHTS)?)?;
-    load_network(&checkpoint, device, |_| false, |vb| UNet::load(config, vb))
+    load_network(&checkpoint, place, |_| false, |vb| UNet::load(config, vb))
 }
 
-fn load_vae(files: &ModelFiles, config: &VaeConfig, device: &Device) -> Result<VaeDecoder> {
+fn load_vae(files: &ModelFiles, config: &VaeConfig, place: Place<'_>) -> Result<VaeDecoder> {
     let checkpoint = files.checkpoint(&files.find_weights("vae", &NETWORK_WEIGHTS)?)?;
     let encoder = |name: &str| name.starts_with("encoder.") || name.starts_with("quant_conv.");
-    load_network(&checkpoint, device, encoder, |vb| VaeDecoder::load(config, vb))
+    load_network(&checkpoint, place, encoder, |vb| VaeDecoder::load(config, vb))
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use hps_core::{
-    Error, ErrorKind, GeneratorInfo, Image, NoiseTag, Precision, Result, SampleDefaults,
-    SampleSpec, Session, Warning,
+    Error, ErrorKind, GeneratorInfo, Image, NoiseTag, Result, SampleDefaults, SampleSpec, Session,
+    Warning,
 };
 use hps_nn::{kernel_name, model_error};
 
@@ -150,7 +150,7 @@ impl StableDiffusion {
             family: self.parts.family.id().to_owned(),
             // Whoever found the files knows their digest.
             model_sha256: None,
-            precision: Precision::F32,
+            precision: self.parts.options.precision,
             kernel: kernel_name(self.device()).to_owned(),
             defaults: self.parts.defaults.clone(),
             schedulers: SamplerKind::ALL.iter().map(|kind| kind.id().to_owned()).collect(),

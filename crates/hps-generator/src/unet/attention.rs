@@ -1,7 +1,8 @@
 //! Multi-head attention of a transformer layer: `Attention` of diffusers.
 
 use candle_core::{Result, Tensor};
-use hps_nn::{Linear, VarBuilder, merge_heads, scaled_dot_product_attention, split_heads};
+use hps_core::Precision;
+use hps_nn::{Linear, Mask, VarBuilder, attention};
 
 /// Attention of pixels over pixels or over text.
 #[derive(Debug)]
@@ -11,6 +12,7 @@ pub(super) struct Attention {
     value: Linear,
     out: Linear,
     heads: usize,
+    precision: Precision,
 }
 
 impl Attention {
@@ -23,15 +25,15 @@ impl Attention {
             value: Linear::load_without_bias(context_dim, dim, vb.pp("to_v"))?,
             out: Linear::load(dim, dim, vb.pp("to_out").pp(0))?,
             heads,
+            precision: vb.precision(),
         })
     }
 
     /// Attention of `xs: [batch, n, dim]` over `context: [batch, m, context_dim]`.
     pub fn forward(&self, xs: &Tensor, context: &Tensor) -> Result<Tensor> {
-        let query = split_heads(&self.query.forward(xs)?, self.heads)?;
-        let key = split_heads(&self.key.forward(context)?, self.heads)?;
-        let value = split_heads(&self.value.forward(context)?, self.heads)?;
-        let ys = scaled_dot_product_attention(&query, &key, &value, None)?;
-        self.out.forward(&merge_heads(&ys)?)
+        let query = self.query.forward(xs)?;
+        let (key, value) = (self.key.forward(context)?, self.value.forward(context)?);
+        let ys = attention(&query, &key, &value, self.heads, Mask::None, self.precision)?;
+        self.out.forward(&ys)
     }
 }

@@ -59,8 +59,9 @@ fn projection(config: &UNetConfig, channels: usize, vb: VarBuilder<'_>) -> Resul
     if config.use_linear_projection {
         return Linear::load(channels, channels, vb);
     }
-    let weight = vb.get((channels, channels, 1, 1), "weight")?.reshape((channels, channels))?;
-    Ok(Linear::new(weight, Some(vb.get(channels, "bias")?)))
+    let weight =
+        vb.get_stored((channels, channels, 1, 1), "weight")?.reshape((channels, channels))?;
+    Linear::new(&weight, Some(&vb.get(channels, "bias")?), vb.precision())
 }
 
 /// `BasicTransformerBlock` of diffusers: attention over the pixels, over the

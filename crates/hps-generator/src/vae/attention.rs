@@ -1,7 +1,8 @@
 //! The decoder's attention: one head over all pixels.
 
 use candle_core::{Result, Tensor};
-use hps_nn::{GroupNorm, Linear, VarBuilder, scaled_dot_product_attention};
+use hps_core::Precision;
+use hps_nn::{GroupNorm, Linear, Mask, VarBuilder, attention};
 
 /// `Attention` of diffusers with a group norm, one head and a residual.
 #[derive(Debug)]
@@ -11,6 +12,7 @@ pub(super) struct PixelAttention {
     key: Linear,
     value: Linear,
     out: Linear,
+    precision: Precision,
 }
 
 impl PixelAttention {
@@ -27,6 +29,7 @@ impl PixelAttention {
             key: linear("to_k", "key")?,
             value: linear("to_v", "value")?,
             out: linear("to_out.0", "proj_attn")?,
+            precision: vb.precision(),
         })
     }
 
@@ -35,9 +38,9 @@ impl PixelAttention {
         let (batch, channels, height, width) = xs.dims4()?;
         let ys = self.norm.forward(xs)?.reshape((batch, channels, height * width))?;
         let ys = ys.transpose(1, 2)?.contiguous()?;
-        let head = |layer: &Linear| layer.forward(&ys)?.unsqueeze(1);
-        let (query, key, value) = (head(&self.query)?, head(&self.key)?, head(&self.value)?);
-        let ys = scaled_dot_product_attention(&query, &key, &value, None)?.squeeze(1)?;
+        let (query, key) = (self.query.forward(&ys)?, self.key.forward(&ys)?);
+        let value = self.value.forward(&ys)?;
+        let ys = attention(&query, &key, &value, 1, Mask::None, self.precision)?;
         let ys = self.out.forward(&ys)?.transpose(1, 2)?.contiguous()?;
         xs + ys.reshape((batch, channels, height, width))?
     }

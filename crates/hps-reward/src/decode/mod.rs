@@ -29,7 +29,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hps_core::{Error, ErrorKind, Image, Result, Warning};
 
-pub use file::decode_file;
+pub use file::{decode_file, identify_file};
 pub use limits::{MAX_PIXELS, USUAL_PIXELS};
 pub use sniff::Format;
 

@@ -34,6 +34,17 @@ pub(super) fn convert(stored: &Stored, bytes: &[u8], output: &mut [f32]) {
     }
 }
 
+/// Copies a tensor of `f16` in row-major order into `output`; otherwise as [`convert`].
+pub(super) fn copy_f16(stored: &Stored, bytes: &[u8], output: &mut [f16]) {
+    let bytes = bytes.get(stored.byte_range()).unwrap_or_default();
+    output.par_chunks_mut(TASK).zip(bytes.par_chunks(TASK * 2)).for_each(|(output, bytes)| {
+        let (pairs, _) = bytes.as_chunks::<2>();
+        for (half, pair) in output.iter_mut().zip(pairs) {
+            *half = f16::from_bits(u16::from_le_bytes(*pair));
+        }
+    });
+}
+
 /// Converts elements that follow each other.
 fn convert_run(dtype: Dtype, bytes: &[u8], output: &mut [f32]) {
     match dtype {

@@ -1,9 +1,12 @@
 //! Loading tensors.
 
 use candle_core::{Device, Tensor};
+use half::f16;
 use hps_core::Result;
+use safetensors::Dtype;
 
-use super::convert::{convert, is_float};
+use super::convert::{convert, copy_f16, is_float};
+use super::stored::Stored;
 use super::{Checkpoint, Entry};
 
 impl Checkpoint {
@@ -19,6 +22,23 @@ impl Checkpoint {
     pub fn tensor(&self, name: &str, device: &Device) -> Result<Tensor> {
         let entry = self.entry(name)?;
         let values = self.load(name, entry)?;
+        Tensor::from_vec(values, entry.info.shape.as_slice(), device).map_err(hps_nn::model_error)
+    }
+
+    /// As [`Checkpoint::tensor`], but a tensor that is stored as `f16` in row-major order stays
+    /// so, which spares those who keep it in 16 bits the detour.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Checkpoint::tensor`].
+    pub fn tensor_as_stored(&self, name: &str, device: &Device) -> Result<Tensor> {
+        let entry = self.entry(name)?;
+        let half = |part: &Stored| part.dtype == Dtype::F16 && part.is_contiguous();
+        if !entry.parts.iter().all(half) {
+            return self.tensor(name, device);
+        }
+        let mut values = vec![f16::ZERO; entry.parts.iter().map(Stored::elements).sum()];
+        self.read_parts(entry, &mut values, copy_f16);
         Tensor::from_vec(values, entry.info.shape.as_slice(), device).map_err(hps_nn::model_error)
     }
 
@@ -39,18 +59,28 @@ impl Checkpoint {
         // `vec![0.0; n]` gets zeroed pages from the system without touching them; each page is
         // first written by the thread that converts into it.
         let mut values = vec![0.0; entry.parts.iter().map(|part| part.elements()).sum()];
-        let mut rest = values.as_mut_slice();
+        self.read_parts(entry, &mut values, convert);
+        Ok(values)
+    }
+
+    /// Fills `values` with what `read` makes of each part, and releases the part's pages.
+    fn read_parts<T>(
+        &self,
+        entry: &Entry,
+        values: &mut [T],
+        read: impl Fn(&Stored, &[u8], &mut [T]),
+    ) {
+        let mut rest = values;
         for part in &entry.parts {
             let (output, others) = rest.split_at_mut(part.elements().min(rest.len()));
             if let Some(source) = self.sources.get(part.source) {
                 let range = part.byte_range();
                 source.will_need(&range);
-                convert(part, source.as_slice(), output);
+                read(part, source.as_slice(), output);
                 source.release(&range);
             }
             rest = others;
         }
-        Ok(values)
     }
 
     /// The stored bytes of the tensor called `name`, little-endian and in row-major order; `None`

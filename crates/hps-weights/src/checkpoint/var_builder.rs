@@ -1,53 +1,36 @@
-//! Checkpoints as candle's source of variables.
+//! Checkpoints as a source of layers' parameters.
 
-use candle_core::{DType, Device, Shape, Tensor};
-use hps_nn::{Init, SimpleBackend, VarBuilder};
+use candle_core::{Device, Result, Shape, Tensor};
+use hps_core::Precision;
+use hps_nn::{TensorSource, VarBuilder};
 
 use super::Checkpoint;
 
 impl Checkpoint {
-    /// A [`VarBuilder`] that loads tensors from this checkpoint as `f32` on `device`. It keeps
-    /// the file mapped for as long as it lives.
-    pub fn var_builder(&self, device: &Device) -> VarBuilder<'static> {
-        let backend = Backend { checkpoint: self.clone() };
-        VarBuilder::from_backend(Box::new(backend), DType::F32, device.clone())
+    /// A [`VarBuilder`] that loads tensors from this checkpoint to `device`, for layers that
+    /// compute in `precision`. It keeps the file mapped for as long as it lives.
+    pub fn var_builder(&self, device: &Device, precision: Precision) -> VarBuilder<'static> {
+        VarBuilder::new(self.clone(), device, precision)
     }
 }
 
-struct Backend {
-    checkpoint: Checkpoint,
-}
-
-impl SimpleBackend for Backend {
-    fn get(
-        &self,
-        shape: Shape,
-        name: &str,
-        _: Init,
-        dtype: DType,
-        device: &Device,
-    ) -> candle_core::Result<Tensor> {
-        if let Some(info) = self.checkpoint.info(name)
+impl TensorSource for Checkpoint {
+    fn tensor(&self, name: &str, shape: &Shape, stored: bool, device: &Device) -> Result<Tensor> {
+        if let Some(info) = self.info(name)
             && info.shape != shape.dims()
         {
             let (found, expected) = (&info.shape, shape.dims());
             let what = format!("tensor {name} has shape {found:?}, expected {expected:?}");
-            return Err(candle_core::Error::wrap(self.checkpoint.invalid(what)));
+            return Err(candle_core::Error::wrap(self.invalid(what)));
         }
-        self.get_unchecked(name, dtype, device)
+        let tensor = match stored {
+            true => self.tensor_as_stored(name, device),
+            false => Checkpoint::tensor(self, name, device),
+        };
+        tensor.map_err(candle_core::Error::wrap)
     }
 
-    fn get_unchecked(
-        &self,
-        name: &str,
-        dtype: DType,
-        device: &Device,
-    ) -> candle_core::Result<Tensor> {
-        let tensor = self.checkpoint.tensor(name, device).map_err(candle_core::Error::wrap)?;
-        tensor.to_dtype(dtype)
-    }
-
-    fn contains_tensor(&self, name: &str) -> bool {
-        self.checkpoint.contains(name)
+    fn contains(&self, name: &str) -> bool {
+        Checkpoint::contains(self, name)
     }
 }
