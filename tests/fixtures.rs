@@ -18,6 +18,8 @@ mod full_size;
 mod generator;
 #[path = "fixture_checks/geometry.rs"]
 mod geometry;
+#[path = "fixture_checks/metrics.rs"]
+mod metrics;
 #[path = "fixture_checks/place.rs"]
 mod place;
 #[path = "fixture_checks/preprocess.rs"]
@@ -26,3 +28,5 @@ mod preprocess;
 mod scores;
 #[path = "fixture_checks/tokens.rs"]
 mod tokens;
+#[path = "fixture_checks/training.rs"]
+mod training;

@@ -14,7 +14,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("hps-reward", &["hps-core", "hps-nn", "hps-weights", "hps-clip"]),
     ("hps-generator", &["hps-core", "hps-nn", "hps-weights", "hps-clip"]),
     ("hps-store", &["hps-core"]),
+    ("hps-train", &["hps-core", "hps-nn", "hps-weights", "hps-clip"]),
     ("hps-demo", &[]),
+    ("hps-world", &["hps-core"]),
     (
         "hps-loop",
         &[
@@ -25,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "hps-reward",
             "hps-generator",
             "hps-store",
+            "hps-train",
             "hps-demo",
         ],
     ),
@@ -34,11 +37,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Heavy dependencies and the crates they live in.
 const HOMES: &[(&str, &[&str])] = &[
     ("candle-nn", &["hps-nn"]),
-    ("gemm", &["hps-nn"]),
-    ("candle-core", &["hps-nn", "hps-weights", "hps-clip", "hps-reward", "hps-generator"]),
+    ("gemm", &["hps-nn", "hps-train"]),
+    (
+        "candle-core",
+        &[
+            "hps-nn",
+            "hps-weights",
+            "hps-clip",
+            "hps-reward",
+            "hps-generator",
+            "hps-train",
+            "hps-loop",
+        ],
+    ),
     ("memmap2", &["hps-weights"]),
     ("safetensors", &["hps-weights"]),
-    ("ureq", &["hps-weights"]),
+    ("ureq", &["hps-weights", "hps-train"]),
     ("image", &["hps-reward", "hps-store", "hps-generator"]),
     ("config", &["hps-loop"]),
     ("clap", &["hps-loop-cli"]),

@@ -3,10 +3,24 @@
 // Help texts use <> and [] for what the user fills in, not for HTML and links.
 #![allow(rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)]
 
+mod bench;
+mod data;
+mod eval;
+mod prompts;
+mod train;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub use bench::{Bench, BenchRun, BenchScore};
+pub use data::{Data, DataCheck, Depth, ReportFormat};
+pub use eval::{Eval, EvalFormat, EvalMetric};
+#[cfg(feature = "endpoint")]
+pub use prompts::EndpointArgs;
+pub use prompts::{PromptInput, Prompts, PromptsClean, PromptsStats, StatsFormat, StatsSort};
+pub use train::Train;
 
 /// Generate images from text, score every one with HPS v2, keep the best.
 #[derive(Debug, Parser)]
@@ -70,6 +84,22 @@ pub enum Command {
     Generate(Box<Generate>),
     /// Score pictures by a prompt
     Score(Box<Score>),
+    /// How often rewards agree with people, on a file of comparisons
+    Eval(Box<Eval>),
+    /// Train a reward on people's choices between pictures
+    Train(Box<Train>),
+    /// Look at preference data
+    Data {
+        /// What to do with the data.
+        #[command(subcommand)]
+        command: Data,
+    },
+    /// Find style words in prompts, and take them out
+    Prompts {
+        /// What to do with prompts.
+        #[command(subcommand)]
+        command: Prompts,
+    },
     /// List, download and verify models
     Models {
         /// What to do with models.
@@ -81,6 +111,12 @@ pub enum Command {
         /// What to do with the configuration.
         #[command(subcommand)]
         command: Config,
+    },
+    /// Measure the arithmetic of this machine
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        command: Bench,
     },
     /// Check this machine: device, kernels, memory, models
     Doctor {
@@ -189,7 +225,7 @@ pub struct RewardArgs {
     /// How the HPS rewards resize: antialias, or no-antialias as in the paper
     #[arg(long, value_name = "POLICY", help_heading = "Reward")]
     pub preprocess: Option<String>,
-    /// The arithmetic: f32
+    /// The arithmetic: accurate (the default, as exact as f32), fast (bf16 products) or f32
     #[arg(long, value_name = "PRECISION", help_heading = "Performance")]
     pub precision: Option<String>,
     /// Where models run: cpu, cuda, cuda:N or metal

@@ -55,9 +55,11 @@ impl Progress {
             self.last_line = Instant::now();
             let (done, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
             let left = self.bar.eta().as_secs();
+            let remark = self.bar.message();
+            let remark = if remark.is_empty() { remark } else { format!(": {remark}") };
             let _ = writeln!(
                 std::io::stderr(),
-                "{done} of {total} {}, about {left} s left",
+                "{done} of {total} {}, about {left} s left{remark}",
                 self.label
             );
         }
@@ -66,6 +68,13 @@ impl Progress {
     /// `count` things need not be done: they are there from before.
     pub fn skip(&mut self, count: u64) {
         self.bar.set_length(self.bar.length().unwrap_or_default().saturating_sub(count));
+    }
+
+    /// Prints a line above all bars.
+    pub fn print(text: &str) {
+        bars().suspend(|| {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        });
     }
 
     /// Shows a remark beside the bar.
@@ -94,6 +103,11 @@ impl Spinner {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
         Spinner(bar)
+    }
+
+    /// Shows another text.
+    pub fn say(&self, text: impl Into<String>) {
+        self.0.set_message(text.into());
     }
 
     /// Removes it, as dropping it does.

@@ -6,7 +6,14 @@ use crate::harness::{Sandbox, keys};
 fn the_table_names_every_part() {
     let outcome = Sandbox::new().hps("doctor").expect(0);
     assert!(outcome.stdout.starts_with(&format!("hps-loop {}\n", env!("CARGO_PKG_VERSION"))));
-    for part in ["Devices", "  yes  cpu", "Processor", "  threads ", "  precision  f32", "Models"] {
+    for part in [
+        "Devices",
+        "  yes  cpu",
+        "Processor",
+        "  threads ",
+        "  precision  f32 accurate fast",
+        "Models",
+    ] {
         assert!(outcome.stdout.contains(part), "{part}: {outcome:?}");
     }
     assert!(outcome.stdout.contains("hps-loop models pull hps-v2.1"), "{outcome:?}");
@@ -22,6 +29,7 @@ fn json_has_the_same() {
             "cpu_features",
             "devices",
             "hub_cache",
+            "kernels",
             "memory_available_mib",
             "memory_total_mib",
             "models",

@@ -5,10 +5,15 @@ use insta::assert_snapshot;
 use crate::harness::Sandbox;
 
 /// Every command and subcommand.
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 15] = [
     "",
     "generate",
     "score",
+    "eval",
+    "train",
+    "data check",
+    "prompts stats",
+    "prompts clean",
     "models",
     "models list",
     "models pull",
@@ -46,7 +51,19 @@ fn the_version_is_that_of_the_package() {
 fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let script = Sandbox::new().hps("completions").arg(shell).expect(0).stdout;
-        for word in ["generate", "score", "models", "config", "doctor", "completions", "best-of"] {
+        for word in [
+            "generate",
+            "score",
+            "eval",
+            "train",
+            "data",
+            "prompts",
+            "models",
+            "config",
+            "doctor",
+            "completions",
+            "best-of",
+        ] {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }

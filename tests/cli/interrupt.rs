@@ -96,6 +96,39 @@ fn a_second_process_does_not_disturb_a_run() {
 }
 
 #[test]
+fn an_interrupted_evaluation_goes_on_with_its_scores() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in/a.ppm", gradient_ppm(200, 200, 0));
+    sandbox.write("in/b.ppm", gradient_ppm(200, 200, 1));
+    let line = |index| {
+        format!(
+            "{{\"prompt\": \"fox {index}\", \"images\": [\"a.ppm\", \"b.ppm\"], \"rank\": [1, 2]}}\n"
+        )
+    };
+    sandbox.write("test.jsonl", (0..400).map(line).collect::<String>());
+    let words = "eval test.jsonl --images in --reward demo --resamples 9 --format json --scores";
+    let child = sandbox.hps(words).arg("scores.jsonl").spawn();
+    let begun = Instant::now();
+    while std::fs::metadata(sandbox.path("scores.jsonl")).map_or(0, |file| file.len()) == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no score came");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    signal(&child, "INT");
+    let outcome = Outcome::of(child, sandbox.path(""));
+    assert_eq!(outcome.code, Some(130), "{outcome:#?}");
+    assert_eq!(outcome.stdout, "");
+    let kept = sandbox.read("scores.jsonl").lines().count();
+    assert!((1..800).contains(&kept), "{kept}");
+    assert!(outcome.stderr.contains(&format!("{kept} scores are kept in scores.jsonl")));
+    let resumed = sandbox.hps(words).arg("scores.jsonl").expect(0);
+    let (made, known) = (800 - kept, kept);
+    let scored = format!("scored {made} pictures, {known} known before");
+    assert!(resumed.stderr.contains(&scored), "{resumed:?}");
+    let whole = sandbox.hps(words).arg("other.jsonl").expect(0);
+    assert_eq!(resumed.stdout, whole.stdout);
+}
+
+#[test]
 fn interrupted_scoring_prints_what_is_done() {
     let sandbox = Sandbox::new();
     sandbox.write("pairs.jsonl", pairs(&sandbox, 2000));

@@ -24,6 +24,17 @@ mod generate_models; // models other than the bundled one
 mod resume; // going on with a run
 mod same_bytes; // what must not change a picture
 
+// Preference data.
+mod data_check; // `data check`
+mod eval; // `eval`
+mod train; // `train`
+
+// Prompts.
+#[path = "../../crates/hps-train/tests/chat_server/mod.rs"]
+mod chat_server; // a chat endpoint on loopback
+mod prompts; // `prompts stats`, `prompts clean` by rules
+mod prompts_endpoint; // `prompts clean` by a chat model
+
 // The other commands.
 mod config; // `config show` and its layers
 mod doctor; // `doctor`

@@ -7,8 +7,6 @@ use serde::de::DeserializeOwned;
 /// Files, variants and `variant/scheduler` combinations that are not supported
 /// yet. Everything else in the fixtures must pass.
 pub const NOT_YET: &[&str] = &[
-    "reward/training.json",
-    "reward/metrics.json",
     "reward/benchmark_tables.json",
     "generator/lcm",
     "generator/sdxl",

@@ -97,7 +97,11 @@ pub fn scorer(
 
 /// Weights or an architecture for a reward that is not asked for are a slip: the
 /// reward that was meant would be downloaded. In a configuration they may stay.
-fn check_flags(reward: &str, args: &RewardArgs) -> hps_loop::Result<()> {
+///
+/// # Errors
+///
+/// When `args` has a file of a reward that `reward` does not name.
+pub fn check_flags(reward: &str, args: &RewardArgs) -> hps_loop::Result<()> {
     let Ok(spec) = reward.parse::<RewardSpec>() else { return Ok(()) };
     let used = |kind: RewardKind| {
         let of_aesthetic = kind == RewardKind::ClipScore;

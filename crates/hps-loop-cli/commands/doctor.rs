@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use hps_loop::weights::registry;
-use hps_loop::{DeviceSpec, ModelStore, Precision, bundled, kernel_name, open_device};
+use hps_loop::{DeviceSpec, Kernel, ModelStore, Precision, bundled, kernel_name, open_device};
 use serde::Serialize;
 
 use super::context;
@@ -16,6 +16,7 @@ struct Report {
     version: &'static str,
     devices: Vec<Device>,
     precisions: Vec<&'static str>,
+    kernels: Vec<KernelReport>,
     threads: usize,
     cpu_features: Vec<&'static str>,
     memory_total_mib: Option<u64>,
@@ -29,6 +30,15 @@ struct Device {
     name: String,
     usable: bool,
     detail: String,
+}
+
+/// An instruction set that products are written for.
+#[derive(Serialize)]
+struct KernelReport {
+    name: &'static str,
+    used: bool,
+    /// What the machine lacks, if it cannot run it.
+    missing: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +63,7 @@ pub fn run(global: &Global, format: TextOrJson) -> anyhow::Result<Exit> {
         version: env!("CARGO_PKG_VERSION"),
         devices: devices(),
         precisions: Precision::ALL.iter().map(|precision| precision.id()).collect(),
+        kernels: kernels(),
         threads,
         cpu_features: cpu_features(),
         memory_total_mib: meminfo("MemTotal:"),
@@ -83,10 +94,21 @@ fn write_text(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     writeln!(out, "  threads    {}", report.threads)?;
     writeln!(out, "  features   {}", report.cpu_features.join(" "))?;
     writeln!(out, "  precision  {}", report.precisions.join(" "))?;
+    for kernel in &report.kernels {
+        let note = match (kernel.used, kernel.missing) {
+            (true, _) if std::env::var_os("HPS_NN_KERNEL").is_some() => {
+                "used: HPS_NN_KERNEL says so"
+            }
+            (true, _) => "used: the fastest that this processor can run",
+            (false, None) => "can be run: HPS_NN_KERNEL forces it",
+            (false, Some(missing)) => &format!("cannot be run: no {missing}"),
+        };
+        writeln!(out, "  kernel     {:<12}  {note}", kernel.name)?;
+    }
     if let (Some(total), Some(free)) = (report.memory_total_mib, report.memory_available_mib) {
         writeln!(out, "  memory     {free} MiB free of {total} MiB")?;
-        if free < 4400 {
-            writeln!(out, "             an HPS reward in f32 needs 4400 MiB")?;
+        if free < 2600 {
+            writeln!(out, "             an HPS reward needs 2600 MiB")?;
         }
     }
     writeln!(out, "\nModels")?;
@@ -100,6 +122,18 @@ fn write_text(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn kernels() -> Vec<KernelReport> {
+    let used = hps_loop::kernel();
+    Kernel::ALL
+        .into_iter()
+        .map(|kernel| KernelReport {
+            name: kernel.name(),
+            used: kernel == used,
+            missing: kernel.missing(),
+        })
+        .collect()
 }
 
 fn devices() -> Vec<Device> {

@@ -65,7 +65,7 @@ pub fn run(global: &Global, args: &Score) -> anyhow::Result<Exit> {
     work.quiet = global.quiet;
     let options = StreamOptions {
         decode,
-        batch_size: context::batch_size(config.score.batch_size, config.device, 8),
+        batch_size: config.score.batch_size.unwrap_or(8),
         decode_threads: threads,
         cancel: &cancel,
     };

@@ -35,12 +35,25 @@ impl Table {
     ///
     /// When `out` cannot be written to.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.write_from(0, out)
+    }
+
+    /// Prints the table without its header.
+    ///
+    /// # Errors
+    ///
+    /// When `out` cannot be written to.
+    pub fn write_rows(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.write_from(1, out)
+    }
+
+    fn write_from(&self, first: usize, out: &mut dyn Write) -> io::Result<()> {
         let width = |column: usize| {
             self.rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max()
         };
         let widths: Vec<usize> =
             (0..self.columns.len()).map(|column| width(column).unwrap_or_default()).collect();
-        for row in &self.rows {
+        for row in self.rows.iter().skip(first) {
             let mut line = String::new();
             for (column, (&align, &width)) in self.columns.iter().zip(&widths).enumerate() {
                 let cell = row.get(column).map_or("", String::as_str);

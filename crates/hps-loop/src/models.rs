@@ -53,13 +53,7 @@ impl FoundGenerator {
     ///
     /// When the folder is of an unknown family or its weights do not fit.
     pub fn load(&self, device: &Device, precision: Precision) -> Result<Box<dyn Generator>> {
-        if precision != Precision::F32 {
-            let message = format!("generators do not compute in {precision}");
-            return Err(
-                Error::new(ErrorKind::InvalidConfig, message).with_hint("Use `--precision f32`.")
-            );
-        }
-        let options = LoadOptions::new(&self.name, device.clone());
+        let options = LoadOptions { precision, ..LoadOptions::new(&self.name, device.clone()) };
         let begun = Instant::now();
         let generator = StableDiffusion::load(&self.files, options)?;
         tracing::info!(model = self.name, seconds = begun.elapsed().as_secs_f64(), "loaded");

@@ -262,7 +262,7 @@ impl PipelineBuilder {
         self
     }
 
-    /// The generator's arithmetic; `f32` by default.
+    /// The generator's arithmetic; `accurate` by default.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;

@@ -138,9 +138,10 @@ impl Scorer {
     ) -> ControlFlow<Error> {
         let mut in_order = InOrder::new();
         loop {
-            // Which pictures share a batch depends on which thread was quicker;
-            // scores do not depend on the batch.
-            let batch: Vec<Ready> = receiver.iter().take(options.batch_size.max(1)).collect();
+            // Whatever is ready shares a batch, so that the first score does not wait for
+            // more pictures; scores do not depend on the batch.
+            let more = receiver.iter().take(1).chain(receiver.try_iter());
+            let batch: Vec<Ready> = more.take(options.batch_size.max(1)).collect();
             if batch.is_empty() && in_order.next == items.len() {
                 return ControlFlow::Continue(());
             }

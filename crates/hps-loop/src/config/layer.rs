@@ -11,9 +11,10 @@ use super::origin::Origin;
 use super::schema::{self, Key, Kind, PREFIX};
 use super::suggest::{nearest, unknown_key};
 
-/// Variables of this program that are no settings: the log filter and the names of
-/// a configuration file and of a cache folder.
-const NO_SETTINGS: [&str; 3] = ["HPS_LOOP_LOG", "HPS_LOOP_CONFIG", "HPS_LOOP_CACHE"];
+/// Variables of this program that are no settings: the log filter, the names of a
+/// configuration file and of a cache folder, and a secret.
+const NO_SETTINGS: [&str; 4] =
+    ["HPS_LOOP_LOG", "HPS_LOOP_CONFIG", "HPS_LOOP_CACHE", "HPS_LOOP_API_KEY"];
 
 /// The settings of one source, all of known keys and right types.
 #[derive(Clone, Debug)]

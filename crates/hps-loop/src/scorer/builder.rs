@@ -77,7 +77,7 @@ impl ScorerBuilder {
         self
     }
 
-    /// The arithmetic; `f32` by default.
+    /// The arithmetic; `accurate` by default.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
