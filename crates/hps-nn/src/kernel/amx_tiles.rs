@@ -134,9 +134,9 @@ impl TileConfig {
     pub(super) fn new() -> Self {
         assert!(available(), "tile registers where there are none");
         if HELD.replace(HELD.get() + 1) == 0 {
-            // SAFETY: tiles are available; the operand is a valid configuration of 64
-            // bytes. No other code of the process uses tiles across this call: those of
-            // this module exist only within a call, and only while `HELD` is not 0.
+            // SAFETY: tiles are available, and the operand is a valid configuration of 64
+            // bytes. The contents of tiles that are lost are nobody's: this thread held no
+            // `TileConfig`, without which no code of the process uses tiles.
             unsafe {
                 asm!(
                     "ldtilecfg [{}]",

@@ -78,25 +78,34 @@ impl Visitor for Attend<'_> {
     type Output = Result<()>;
 
     fn visit<T: Tile>(self, tile: T) -> Result<()> {
-        let Attention { queries, batch, heads, size, .. } = *self.attention;
-        let dims = Dims { rows: batch * queries.len, columns: heads * size, inner: size };
-        let tail = Tail::default();
-        let out = SharedOut::new(dims, &tail, Out::F32(self.out))?;
-        let keys = PackedKeys::new(tile, self.attention)?;
-        let run = Run { tile, attention: self.attention, keys, out };
-        let panels = queries.len.div_ceil(T::COLUMNS);
-        // Enough tasks for all threads, else as large ones as possible.
-        let wanted = (4 * rayon::current_num_threads()).div_ceil(batch * heads);
-        let groups = panels.div_ceil(GROUP).max(wanted.min(panels));
-        (0..batch * heads * groups).into_par_iter().try_for_each_init(
-            || Worker::new(tile),
-            |worker, task| {
-                let (head, group) = (task / groups, task % groups);
-                let panels = panels * group / groups..panels * (group + 1) / groups;
-                run.task(worker, head, panels)
-            },
-        )
+        attend_by(tile, self.attention, self.out)
     }
+}
+
+/// `out: [batch, queries, heads * size]` by a tile; operands are not empty.
+pub(super) fn attend_by<T: Tile>(
+    tile: T,
+    attention: &Attention<'_>,
+    out: &mut [f32],
+) -> Result<()> {
+    let Attention { queries, batch, heads, size, .. } = *attention;
+    let dims = Dims { rows: batch * queries.len, columns: heads * size, inner: size };
+    let tail = Tail::default();
+    let out = SharedOut::new(dims, &tail, Out::F32(out))?;
+    let keys = PackedKeys::new(tile, attention)?;
+    let run = Run { tile, attention, keys, out };
+    let panels = queries.len.div_ceil(T::COLUMNS);
+    // Enough tasks for all threads, else as large ones as possible.
+    let wanted = (4 * rayon::current_num_threads()).div_ceil(batch * heads);
+    let groups = panels.div_ceil(GROUP).max(wanted.min(panels));
+    (0..batch * heads * groups).into_par_iter().try_for_each_init(
+        || Worker::new(tile),
+        |worker, task| {
+            let (head, group) = (task / groups, task % groups);
+            let panels = panels * group / groups..panels * (group + 1) / groups;
+            run.task(worker, head, panels)
+        },
+    )
 }
 
 /// What a thread needs for its tasks.

@@ -11,7 +11,7 @@ use candle_core::{Result, bail};
 use rayon::prelude::*;
 
 use super::buffer::Buffer;
-use super::conv_geometry::FillPanel;
+use super::conv_pixels::{FillPanel, PanelTaps};
 use super::filters::{Filters, Pictures};
 use super::out::SharedOut;
 use super::product::{Dims, Scratch};
@@ -22,7 +22,7 @@ use super::tile::Tile;
 /// second-level cache.
 const GROUP: usize = 16;
 /// Inner steps of panels of pixels that are made at a time, so that what neighbouring
-/// panels read is in cache; the parts of any panel may be packed on their own.
+/// panels read is in cache. Whole numbers of these may be packed on their own.
 const PIECE: usize = 32;
 /// Panels of filters that make the cost of a panel of pixels small.
 const FEWEST_FILTERS: usize = 12;
@@ -99,13 +99,15 @@ struct Worker<T: Tile> {
     session: T::Session,
     filters: Scratch<T::Element>,
     pixels: Scratch<T::Element>,
+    taps: Vec<PanelTaps>,
     sums: Buffer<f32>,
 }
 
 impl<T: Tile> Worker<T> {
     fn new(tile: T) -> Self {
         let (filters, pixels) = (Scratch::new(), Scratch::new());
-        Worker { session: tile.session(), filters, pixels, sums: Buffer::zeroed(0) }
+        let (taps, sums) = (Vec::new(), Buffer::zeroed(0));
+        Worker { session: tile.session(), filters, pixels, taps, sums }
     }
 }
 
@@ -129,35 +131,52 @@ impl<T: Tile> Run<'_, T> {
         pixels: Range<usize>,
         filters: Range<usize>,
     ) -> Result<()> {
-        let block_len = T::ROWS * T::COLUMNS;
+        let geometry = &self.pictures.geometry;
+        let first = |panel: usize| panel % self.panels_per_item() * T::COLUMNS;
+        let taps = pixels.clone().map(|panel| PanelTaps::new(geometry, first(panel), T::COLUMNS));
+        worker.taps.clear();
+        worker.taps.extend(taps);
         let inner = self.filters.inner();
-        // With one part, a block is finished as soon as it is begun.
-        let kept = if inner <= T::STEPS { 1 } else { pixels.len() * filters.len() };
-        worker.sums.reserve(kept * block_len);
         for start in (0..inner).step_by(T::STEPS) {
             let steps = start..inner.min(start + T::STEPS);
-            let right_len = T::right_len(steps.len());
-            self.make_panels(&mut worker.pixels, pixels.clone(), steps.clone());
-            for (offset, filter) in filters.clone().enumerate() {
-                let left = self.filters.panel(filter, start, steps.len(), &mut worker.filters)?;
-                let rows = T::ROWS.min(self.filters.outputs() - filter * T::ROWS);
-                let rights = worker.pixels.panel.chunks_exact(right_len);
-                for (index, (panel, right)) in pixels.clone().zip(rights).enumerate() {
-                    let place = (offset * pixels.len() + index) % kept * block_len;
-                    let block = &mut worker.sums[place..place + block_len];
-                    if start == 0 {
-                        self.begin(filter, block);
-                    }
-                    let (rows_of_out, columns) = self.place(panel, filter);
-                    if steps.end == inner {
-                        self.out.prefetch_part(rows_of_out.clone(), columns.clone());
-                    }
-                    let session = &mut worker.session;
-                    self.tile.multiply_rows(session, rows, steps.len(), left, right, block, true);
-                    if steps.end == inner {
-                        let out = &self.out;
-                        out.finish_part(self.tile, rows_of_out, columns, block, T::COLUMNS);
-                    }
+            self.make_panels(worker, pixels.clone(), steps.clone());
+            self.multiply(worker, pixels.clone(), filters.clone(), steps)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the products over some steps, and finishes after the last.
+    fn multiply(
+        &self,
+        worker: &mut Worker<T>,
+        pixels: Range<usize>,
+        filters: Range<usize>,
+        steps: Range<usize>,
+    ) -> Result<()> {
+        let block_len = T::ROWS * T::COLUMNS;
+        let (begins, ends) = (steps.start == 0, steps.end == self.filters.inner());
+        // With one part, a block is finished as soon as it is begun.
+        let kept = if begins && ends { 1 } else { pixels.len() * filters.len() };
+        worker.sums.reserve(kept * block_len);
+        let mut count = 0;
+        for filter in filters {
+            let scratch = &mut worker.filters;
+            let left = self.filters.panel(filter, steps.start, steps.len(), scratch)?;
+            let rights = worker.pixels.panel.chunks_exact(T::right_len(steps.len()));
+            for (panel, right) in pixels.clone().zip(rights) {
+                let block = &mut worker.sums[count % kept * block_len..][..block_len];
+                count += 1;
+                if begins {
+                    self.begin(filter, block);
+                }
+                let (rows, columns) = self.place(panel, filter);
+                if ends {
+                    self.out.prefetch_part(rows.clone(), columns.clone());
+                }
+                let (session, k) = (&mut worker.session, steps.len());
+                self.tile.multiply_rows(session, rows.len(), k, left, right, block, true);
+                if ends {
+                    self.out.finish_part(self.tile, rows, columns, block, T::COLUMNS);
                 }
             }
         }
@@ -173,12 +192,8 @@ impl<T: Tile> Run<'_, T> {
     }
 
     /// Makes panels of pixels over some steps of the inner dimension, one after another.
-    fn make_panels(
-        &self,
-        scratch: &mut Scratch<T::Element>,
-        pixels: Range<usize>,
-        steps: Range<usize>,
-    ) {
+    fn make_panels(&self, worker: &mut Worker<T>, pixels: Range<usize>, steps: Range<usize>) {
+        let Worker { pixels: scratch, taps, .. } = worker;
         let geometry = &self.pictures.geometry;
         let len = T::right_len(steps.len());
         scratch.floats.reserve(PIECE * T::COLUMNS);
@@ -188,14 +203,13 @@ impl<T: Tile> Run<'_, T> {
             let floats = &mut scratch.floats[..piece.len() * T::COLUMNS];
             let place = T::right_len(start - steps.start);
             let place = place..place + T::right_len(piece.len());
-            for (panel, index) in scratch.panel.chunks_exact_mut(len).zip(pixels.clone()) {
-                let (item, panel_of_item) =
-                    (index / self.panels_per_item(), index % self.panels_per_item());
-                let start = item * geometry.picture_len();
+            let panels = scratch.panel.chunks_exact_mut(len).zip(&*taps);
+            for (index, (panel, taps)) in pixels.clone().zip(panels) {
+                let start = index / self.panels_per_item() * geometry.picture_len();
                 self.tile.vectorise(FillPanel {
                     geometry,
                     picture: &self.pictures.values[start..start + geometry.picture_len()],
-                    first: panel_of_item * T::COLUMNS,
+                    taps,
                     steps: piece.clone(),
                     columns: T::COLUMNS,
                     out: floats,

@@ -38,8 +38,7 @@ impl PanelTaps {
         let mut rows = Vec::new();
         let mut lane = 0;
         while lane < used {
-            let (y, x) =
-                ((first + lane) / geometry.out_width, (first + lane) % geometry.out_width);
+            let (y, x) = ((first + lane) / geometry.out_width, (first + lane) % geometry.out_width);
             let len = (geometry.out_width - x).min(used - lane);
             rows.push((lane, len, x, y));
             lane += len;
@@ -132,36 +131,35 @@ fn ask_for(picture: &[f32], from: isize, len: usize) {
 /// Neighbouring pixels. Columns after them may be overwritten.
 #[inline(always)]
 fn copy(picture: &[f32], from: isize, tap: &Tap, out: &mut [f32]) {
-    let out = &mut out[tap.lane..];
     if tap.start == tap.end {
-        return out[..tap.len].fill(0.0);
+        return out[tap.lane..tap.lane + tap.len].fill(0.0);
     }
     // Whole strips are copied even where they begin before or end after the row, as long
     // as there is memory; what is outside of the row is cleared afterwards.
-    for start in (0..tap.len).step_by(STRIP) {
-        let from = from + start as isize;
-        let out = &mut out[start..];
-        match (strip(picture, from), out.first_chunk_mut::<STRIP>()) {
-            (Some(strip), Some(out)) => *out = *strip,
-            _ => {
-                for lane in start.max(tap.start)..tap.end.min(start + STRIP) {
-                    out[lane - start] = picture[(from + (lane - start) as isize) as usize];
-                }
-            }
-        }
-    }
-    // Mostly none or one: a loop, since to fill a slice would be a call.
-    for value in out.iter_mut().take(tap.start) {
-        *value = 0.0;
-    }
-    for value in &mut out[tap.end..tap.len] {
-        *value = 0.0;
+    let strips = tap.len.next_multiple_of(STRIP);
+    let (from, to) = (from as usize, tap.lane);
+    let Some((pixels, strips)) = from
+        .checked_add(strips)
+        .and_then(|end| picture.get(from..end))
+        .zip(out.get_mut(to..to + strips))
+    else {
+        return copy_one_by_one(picture, from, tap, out);
+    };
+    let strips = strips.as_chunks_mut::<STRIP>().0.iter_mut();
+    strips.zip(pixels.as_chunks().0).for_each(|(strip, pixels)| *strip = *pixels);
+    if tap.end - tap.start < tap.len {
+        let out = &mut out[tap.lane..tap.lane + tap.len];
+        out[..tap.start].iter_mut().for_each(|value| *value = 0.0);
+        out[tap.end..].iter_mut().for_each(|value| *value = 0.0);
     }
 }
 
-#[inline(always)]
-fn strip(picture: &[f32], from: isize) -> Option<&[f32; STRIP]> {
-    picture.get(usize::try_from(from).ok()?..)?.first_chunk()
+#[inline(never)]
+fn copy_one_by_one(picture: &[f32], from: usize, tap: &Tap, out: &mut [f32]) {
+    let out = &mut out[tap.lane..tap.lane + tap.len];
+    out.fill(0.0);
+    let first = from.wrapping_add(tap.start);
+    out[tap.start..tap.end].copy_from_slice(&picture[first..first + tap.end - tap.start]);
 }
 
 /// Pixels `stride` apart.

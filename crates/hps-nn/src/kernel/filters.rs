@@ -19,9 +19,6 @@ use super::weights::exact_f16;
 
 /// `weight: [outputs, inner]` of a convolution, ready for a kernel.
 pub(crate) trait PackedFilters: Send + Sync {
-    /// Memory taken, in bytes.
-    fn bytes(&self) -> usize;
-
     /// `out = tail(conv(pictures))`, with `bias` for each output channel, `pictures:
     /// [batch, channels, height, width]` and `out: [batch, outputs, out_height,
     /// out_width]`.
@@ -91,7 +88,8 @@ enum Stored<E> {
 }
 
 impl<T: Tile> Filters<T> {
-    fn new(tile: T, weight: &Tensor) -> Result<Self> {
+    /// Packs `weight: [outputs, inner]`.
+    pub(super) fn new(tile: T, weight: &Tensor) -> Result<Self> {
         let (outputs, inner) = weight.dims2()?;
         let half = if T::KEEPS_F16 { exact_f16(weight)? } else { None };
         let stored = match half {
@@ -191,13 +189,6 @@ fn ready<T: Tile>(tile: T, rows: Rows<'_>) -> Buffer<T::Element> {
 }
 
 impl<T: Tile> PackedFilters for Filters<T> {
-    fn bytes(&self) -> usize {
-        match &self.stored {
-            Stored::F16(values) => values.len() * size_of::<f16>(),
-            Stored::Ready(panels) => panels.len() * size_of::<T::Element>(),
-        }
-    }
-
     fn forward(
         &self,
         pictures: Pictures<'_>,

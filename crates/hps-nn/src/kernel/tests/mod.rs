@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod all;
+mod attention;
+mod convolutions;
 #[cfg(unix)]
 mod guarded;
 mod products;
