@@ -36,6 +36,33 @@ PROMPT = "A photograph"
 FLAGS = ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16"]
 
 
+# A process starts with the peak memory of the one that it was made by, which here has PyTorch
+# in it; so a small one starts what is measured, and writes seconds, kilobytes and exit status.
+LAUNCHER = """
+import json, os, subprocess, sys, time
+begun = time.perf_counter()
+child = subprocess.Popen(sys.argv[2:])
+_, status, usage = os.wait4(child.pid, 0)
+with open(sys.argv[1], "w") as file:
+    json.dump([time.perf_counter() - begun, usage.ru_maxrss, os.waitstatus_to_exitcode(status)], file)
+"""
+
+
+def launch(command, line=lambda text: None):
+    """Runs a command; returns its output, seconds and peak memory in MB. `line` gets each line at once."""
+    with tempfile.NamedTemporaryFile("r") as report:
+        launcher = [sys.executable, "-c", LAUNCHER, report.name, *command]
+        with subprocess.Popen(launcher, stdout=subprocess.PIPE, text=True) as child:
+            out = []
+            for text in child.stdout:
+                out.append(text)
+                line(text)
+        seconds, kilobytes, status = json.load(report) if child.returncode == 0 else (0, 0, child.returncode)
+    if status:
+        raise SystemExit(f"{' '.join(command)} ended with {status}")
+    return "".join(out), seconds, kilobytes / 1024
+
+
 def note(text):
     """Says what is being measured; the results go to standard output."""
     print(f"  {text} ...", file=sys.stderr, flush=True)
@@ -227,22 +254,21 @@ def score_peer(checkpoint, pictures, batch, dtype, counts):
 def run_score_peer(args, checkpoint, pictures, dtype, counts):
     """Starts the peer; returns its numbers, memory in MB among them."""
     job = json.dumps([checkpoint, pictures, args.batch, dtype, counts])
-    begun = time.perf_counter()
-    command = [sys.executable, os.path.abspath(__file__), "--score-peer", job]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     found = {"seconds": {}}
-    for line in child.stdout:
+    begun = time.perf_counter()
+
+    def line(text):
         # The package prints remarks of its own.
-        line = json.loads(line) if line.startswith("{") else {}
-        if "first" in line:
-            found |= {"first_score_s": time.perf_counter() - begun, "score": line["first"]}
-        elif "count" in line:
-            found["seconds"][line["count"]] = line["seconds"]
-        found |= {key: line[key] for key in line if key == "load_s"}
-    _, status, usage = os.wait4(child.pid, 0)
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"the hpsv2 package ended with {os.waitstatus_to_exitcode(status)}; try {' '.join(command)}")
-    return found | {"peak_mb": usage.ru_maxrss / 1024}
+        said = json.loads(text) if text.startswith("{") else {}
+        if "first" in said:
+            found.update(first_score_s=time.perf_counter() - begun, score=said["first"])
+        if "load_s" in said:
+            found["load_s"] = said["load_s"]
+        if "count" in said:
+            found["seconds"][said["count"]] = said["seconds"]
+
+    _, _, peak = launch([sys.executable, os.path.abspath(__file__), "--score-peer", job], line)
+    return found | {"peak_mb": peak}
 
 
 def hps_score(args, checkpoint, pictures, precision, count, folder):
@@ -255,21 +281,16 @@ def hps_score(args, checkpoint, pictures, precision, count, folder):
         args.hps_loop, "score", "--pairs", pairs, "--reward", "hps-v2.1", "--weights", f"hps-v2.1={checkpoint}",
         "--precision", precision, "--batch-size", str(args.batch), "--format", "jsonl", "-q",
     ]
-    begun = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    out = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - begun
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
+    out, seconds, peak = launch(command)
     scores = [json.loads(line)["score"] for line in out.splitlines()]
     assert len(scores) == count, f"{len(scores)} scores for {count} photographs"
-    return seconds, usage.ru_maxrss / 1024, scores
+    return seconds, peak, scores
 
 
 def measure_score(args, folder):
     """Whole processes in turns. Images a second come from the difference of two sizes, so
     that starting and loading do not count; those have columns of their own."""
+    sys.dont_write_bytecode = True  # leave the folder as it is
     sys.path.insert(0, os.path.join(ROOT, "scripts"))
     from make_photos import make_photos
 

@@ -84,8 +84,8 @@ const LEAST_Z: f64 = 1.0;
 /// The `top` most over-represented n-grams of the prompts before they were cleaned, and
 /// what is left of them. Only prompts that could be cleaned count.
 ///
-/// An n-gram is left out if a longer one above it contains it: "trending on" says
-/// nothing beside "trending on artstation".
+/// An n-gram is left out if one above it contains it, or is part of it, and is about as
+/// common: "trending on" says nothing beside "trending on artstation".
 pub fn cleaned_words(records: &[CleanRecord], top: usize) -> Vec<CleanedWord> {
     let pairs = || records.iter().filter_map(|r| r.prompt.as_deref().zip(r.original.as_deref()));
     let before = NgramCounts::of(pairs().map(|(_, original)| original));
@@ -93,14 +93,15 @@ pub fn cleaned_words(records: &[CleanRecord], top: usize) -> Vec<CleanedWord> {
     let mut words: Vec<CleanedWord> = Vec::new();
     for word in style_words(&before, &bundled(), StyleWordOptions::default()) {
         let count = before.get(&word.ngram).prompts;
-        let within = |longer: &CleanedWord| {
-            contains(&longer.ngram, &word.ngram) && count <= longer.before
-                || contains(&word.ngram, &longer.ngram)
+        let says_the_same = |other: &CleanedWord| {
+            let nested = contains(&other.ngram, &word.ngram) || contains(&word.ngram, &other.ngram);
+            // At least three of four prompts have both.
+            nested && 4 * count.min(other.before) >= 3 * count.max(other.before)
         };
         if words.len() == top || word.log_odds.z < LEAST_Z {
             break;
         }
-        if !words.iter().any(within) {
+        if !words.iter().any(says_the_same) {
             let left = after.get(&word.ngram).prompts;
             let z = word.log_odds.z;
             words.push(CleanedWord { ngram: word.ngram, before: count, after: left, z });

@@ -112,7 +112,7 @@ fn power<const FMA: bool>(x: f32) -> f32 {
     let p = multiply_add::<FMA>(r, p, 9.618_437e-3);
     let p = multiply_add::<FMA>(r, p, 5.550_332_4e-2);
     let p = multiply_add::<FMA>(r, p, 0.240_226_48);
-    let p = multiply_add::<FMA>(r, p, 0.693_147_2);
+    let p = multiply_add::<FMA>(r, p, std::f32::consts::LN_2);
     let p = multiply_add::<FMA>(r, p, 1.0);
     let exponent = rounded.to_bits().wrapping_add(127_u32.wrapping_sub(ROUND.to_bits())) << 23;
     if x < -125.0 { 0.0 } else { p * f32::from_bits(exponent) }

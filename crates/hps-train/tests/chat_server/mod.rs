@@ -1,5 +1,8 @@
 //! A chat endpoint on loopback that answers, or misbehaves, as a test says.
 
+// Several test programs share this, each uses a part.
+#![allow(dead_code)]
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

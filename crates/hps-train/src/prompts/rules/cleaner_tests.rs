@@ -81,7 +81,7 @@ fn categories_can_be_kept() {
     let rules = keep("artist").unwrap();
     assert_eq!(rules.clean("a fox, 8k, by greg rutkowski").text, "a fox, by greg rutkowski");
     assert!(rules.rules().iter().all(|rule| rule.category != "artist"));
-    assert_ne!(rules.digest(), super::tests::rules().digest());
+    assert_ne!(rules.digest(), self::rules().digest());
     assert_eq!(keep("artist").unwrap().digest(), rules.digest());
     let error = keep("artists").unwrap_err();
     assert!(error.hint().unwrap().contains("artist, camera"), "{error:?}");
