@@ -218,8 +218,8 @@ fn mask_value(line: &str) -> String {
     line.to_owned()
 }
 
-/// Puts `#` for the digits of numbers with four decimals or more, whose last ones
-/// depend on the processor, and of seconds.
+/// Puts `#.#` for numbers with four decimals or more, whose last ones (and how many there
+/// are) depend on the processor, and for seconds.
 fn mask_fractions(text: &str) -> String {
     let number = |c: char| c.is_ascii_digit() || c == '.';
     let mut masked = String::new();
@@ -231,7 +231,7 @@ fn mask_fractions(text: &str) -> String {
         let seconds = decimals == 1 && (after.starts_with(" s\n") || after.starts_with(" s,"));
         masked.push_str(before);
         match decimals >= 4 || seconds {
-            true => masked.extend(word.chars().map(|c| if c == '.' { c } else { '#' })),
+            true => masked.push_str("#.#"),
             false => masked.push_str(word),
         }
         rest = after;

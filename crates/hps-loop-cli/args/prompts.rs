@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{TextOrJson, at_least_one};
+use super::TextOrJson;
+#[cfg(feature = "endpoint")]
+use super::at_least_one;
 
 /// What to do with prompts.
 #[derive(Debug, Subcommand)]
