@@ -158,7 +158,7 @@ fn features_are_those_of_the_reference() {
     let reward = hps_reward::ClipReward::load(
         hps_reward::RewardKind::HpsV21,
         &weights,
-        hps_reward::RewardOptions::default(),
+        hps_reward::RewardOptions { precision: hps_core::Precision::F32, ..Default::default() },
     )
     .expect("a reward");
     let prompts: Vec<Prompt> = expected.prompts.iter().map(|p| Prompt::from(p.as_str())).collect();

@@ -75,7 +75,12 @@ fn weights(kind: RewardKind) -> RewardWeights {
 }
 
 fn load(kind: RewardKind) -> ClipReward {
-    ClipReward::load(kind, &weights(kind), RewardOptions::default()).unwrap()
+    ClipReward::load(
+        kind,
+        &weights(kind),
+        RewardOptions { precision: hps_core::Precision::F32, ..Default::default() },
+    )
+    .unwrap()
 }
 
 fn prepare(reward: &ClipReward, images: &[String], options: &DecodeOptions) -> Vec<Prepared> {
@@ -196,8 +201,12 @@ fn the_activation_is_that_of_the_configuration() {
     let values = Values::read();
     let mut weights = weights(RewardKind::ClipScore);
     weights.config = self::weights(RewardKind::PickScore).config;
-    let reward =
-        ClipReward::load(RewardKind::ClipScore, &weights, RewardOptions::default()).unwrap();
+    let reward = ClipReward::load(
+        RewardKind::ClipScore,
+        &weights,
+        RewardOptions { precision: hps_core::Precision::F32, ..Default::default() },
+    )
+    .unwrap();
     let images = prepare_all(&reward, &values);
     let actual = scores(&reward, &pairs(&images, &values.prompts));
     assert!(largest_difference(&actual, &values.pillow_rgb.of(RewardKind::ClipScore)) > 1e-3);
@@ -220,7 +229,12 @@ fn changed_head(change: impl Fn(&str, &[usize]) -> Option<(String, Vec<usize>)>)
 fn refused(head: Checkpoint) -> Error {
     let kind = RewardKind::Aesthetic;
     let weights = RewardWeights { head: Some(head), ..weights(kind) };
-    let error = ClipReward::load(kind, &weights, RewardOptions::default()).unwrap_err();
+    let error = ClipReward::load(
+        kind,
+        &weights,
+        RewardOptions { precision: hps_core::Precision::F32, ..Default::default() },
+    )
+    .unwrap_err();
     assert_eq!(weights.check(kind).unwrap_err().message(), error.message());
     assert_eq!(error.kind(), ErrorKind::InvalidWeights, "{error}");
     assert!(error.message().contains("head"), "{error}");
@@ -266,12 +280,22 @@ fn other_models_are_no_head_and_a_head_is_no_model() {
     let kind = RewardKind::Aesthetic;
     let head = weights(kind).head.unwrap();
     let swapped = RewardWeights { clip: head, ..weights(kind) };
-    let error = ClipReward::load(kind, &swapped, RewardOptions::default()).unwrap_err();
+    let error = ClipReward::load(
+        kind,
+        &swapped,
+        RewardOptions { precision: hps_core::Precision::F32, ..Default::default() },
+    )
+    .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidWeights);
     assert!(error.message().contains("token_embedding.weight"), "{error}");
 
     let without = RewardWeights { head: None, ..weights(kind) };
-    let error = ClipReward::load(kind, &without, RewardOptions::default()).unwrap_err();
+    let error = ClipReward::load(
+        kind,
+        &without,
+        RewardOptions { precision: hps_core::Precision::F32, ..Default::default() },
+    )
+    .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
     assert!(error.message().contains("head"), "{error}");
 }

@@ -113,7 +113,9 @@ pub fn variants() -> Vec<Variant> {
 
 impl Variant {
     pub fn load(&self) -> StableDiffusion {
-        StableDiffusion::load(&self.files, LoadOptions::new(&self.name, Device::Cpu)).unwrap()
+        let mut options = LoadOptions::new(&self.name, Device::Cpu);
+        options.precision = hps_core::Precision::F32;
+        StableDiffusion::load(&self.files, options).unwrap()
     }
 
     pub fn tensor(&self, name: &str) -> &Tensor {
