@@ -20,6 +20,7 @@ Usage: python scripts/bench_peers.py [--only gemm,conv,...] [--quick] [--json FI
 """
 
 import argparse
+import copy
 import json
 import os
 import statistics
@@ -131,7 +132,7 @@ def clip_peers(batch):
     import torch
 
     tower = open_clip.create_model("ViT-H-14", pretrained=None).visual.eval()
-    low = open_clip.create_model("ViT-H-14", pretrained=None).visual.eval().bfloat16()
+    low = copy.deepcopy(tower).bfloat16()
     x = torch.randn(batch, 3, 224, 224)
     xb = x.bfloat16()
 

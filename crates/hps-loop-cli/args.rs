@@ -1,7 +1,7 @@
 //! The command line's grammar, and nothing else. Comments of options are their help.
 
 // Help texts use <> and [] for what the user fills in, not for HTML and links.
-#![allow(rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)]
+#![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)]
 
 mod bench;
 mod data;
