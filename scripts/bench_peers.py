@@ -81,12 +81,13 @@ def machine():
 # The peers --------------------------------------------------------------------------------------
 
 
-def timed(work, runs):
-    """Seconds of each run, after one that does not count."""
+def timed(work, runs, autocast=False):
+    """Seconds of each run, after one that does not count. Autocast keeps converted weights
+    as long as it lasts, and only without inference mode, so all runs share it."""
     import torch
 
     seconds = []
-    with torch.inference_mode():
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         for run in range(runs + 1):
             begun = time.perf_counter()
             work()
@@ -136,13 +137,9 @@ def clip_peers(batch):
     x = torch.randn(batch, 3, 224, 224)
     xb = x.bfloat16()
 
-    def autocast():
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            tower(x)
-
     return {
         "PyTorch f32": lambda: tower(x),
-        "PyTorch bf16 autocast": autocast,
+        "PyTorch bf16 autocast": lambda: tower(x),
         "PyTorch bf16 weights": lambda: low(xb),
     }
 
@@ -188,7 +185,7 @@ def measure(args, name, make_peers, command):
     for _ in range(rounds):
         for line, work in peers.items():
             note(f"{name}: {line}")
-            seconds.setdefault(line, []).extend(timed(work, runs))
+            seconds.setdefault(line, []).extend(timed(work, runs, autocast="autocast" in line))
         for precision in args.precision:
             note(f"{name}: hps-loop {precision}")
             case = hps_bench(args, command, precision, runs)
