@@ -36,6 +36,7 @@ mod prompts; // `prompts stats`, `prompts clean` by rules
 mod prompts_endpoint; // `prompts clean` by a chat model
 
 // The other commands.
+mod bench;
 mod config; // `config show` and its layers
 mod doctor; // `doctor`
 mod help; // help, version, completions
